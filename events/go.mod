@@ -1,0 +1,3 @@
+module github.com/slipway-idp/slipway/events
+
+go 1.26

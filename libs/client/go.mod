@@ -1,0 +1,3 @@
+module github.com/slipway-idp/slipway/libs/client
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/slipway-idp/slipway/tools/modsync
+
+go 1.26
