@@ -23,7 +23,7 @@ var (
 type ConflictError struct {
 	Key
 	Expected int64
-	// Actual is the version that was found; 0: nothing, or a tombstone.
+	// Actual is the version that was found, a tombstone's too; 0: nothing.
 	Actual int64
 }
 

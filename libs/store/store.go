@@ -52,7 +52,8 @@ type Message struct {
 type Commit struct {
 	Key
 	// Expected is the version the decision was made on; 0: nothing is there,
-	// or only a tombstone.
+	// or only a tombstone. A tombstone's own version is accepted as well, for
+	// who must know beforehand which version comes next.
 	Expected int64
 	// State is the whole new state, JSON. Ignored with Delete.
 	State []byte
@@ -74,8 +75,9 @@ type Commit struct {
 // was called. Errors are those of this package (see errors.go), the context's,
 // or an adapter's own where nothing better can be said.
 type Store interface {
-	// Get returns the aggregate, or ErrNotFound. It sees every commit that
-	// returned before it was called.
+	// Get returns the aggregate, or ErrNotFound; where that is because it was
+	// deleted, the record still carries Key and the tombstone's Version. It
+	// sees every commit that returned before it was called.
 	Get(ctx context.Context, key Key) (Record, error)
 	// Marked tells whether the mark was committed on this aggregate before.
 	Marked(ctx context.Context, key Key, mark string) (bool, error)
