@@ -1,0 +1,91 @@
+package provisioner
+
+import "github.com/slipway-idp/slipway/events"
+
+// ResourceProvisioned is published when a resource was made. Subject:
+// <environment>/<resource>.
+var ResourceProvisioned = events.Define[ResourceProvisionedData]("provisioner.resource.provisioned", 1)
+
+// ResourceChanged is published when a resource was changed in place. Subject:
+// <environment>/<resource>.
+var ResourceChanged = events.Define[ResourceChangedData]("provisioner.resource.changed", 1)
+
+// ResourceDestroyed is published when a resource is gone for good, by request
+// or because the saga that made it was undone. Subject:
+// <environment>/<resource>.
+var ResourceDestroyed = events.Define[ResourceDestroyedData]("provisioner.resource.destroyed", 1)
+
+// ResourceDrifted is published when a resource differs from what was
+// provisioned. Subject: <environment>/<resource>.
+var ResourceDrifted = events.Define[ResourceDriftedData]("provisioner.resource.drifted", 1)
+
+// RunPlanned is published when a run has a plan to be looked at. Subject:
+// <stack>/<run>.
+var RunPlanned = events.Define[RunPlannedData]("provisioner.run.planned", 1)
+
+// RunFinished is published when a run ended. Subject: <stack>/<run>.
+var RunFinished = events.Define[RunFinishedData]("provisioner.run.finished", 1)
+
+// ResourceRef names a resource of an environment, and what makes it.
+type ResourceRef struct {
+	Project     string   `json:"project"`
+	Environment string   `json:"environment"`
+	Resource    string   `json:"resource"`             // its name in the environment
+	Type        string   `json:"type"`                 // redis, s3, …
+	Class       string   `json:"class"`                // default
+	ID          string   `json:"id,omitempty"`         // of a shared resource
+	Definition  string   `json:"definition,omitempty"` // resource definition that matched
+	Driver      string   `json:"driver,omitempty"`     // local, opentofu, …
+	Workloads   []string `json:"workloads,omitempty"`  // who has a claim on it
+	Saga        string   `json:"saga,omitempty"`
+}
+
+// ResourceProvisionedData names the resource and the keys of its outputs;
+// never their values.
+type ResourceProvisionedData struct {
+	ResourceRef
+	Outputs    []string `json:"outputs,omitempty"`    // keys
+	DurationMs int64    `json:"durationMs,omitempty"` //
+}
+
+// ResourceChangedData says what of a resource was changed.
+type ResourceChangedData struct {
+	ResourceRef
+	Changed []string `json:"changed,omitempty"` // inputs that differ
+}
+
+// ResourceDestroyedData says why a resource is gone.
+type ResourceDestroyedData struct {
+	ResourceRef
+	Reason string `json:"reason"` // released, undone, deleted or expired
+}
+
+// ResourceDriftedData says in what a resource differs.
+type ResourceDriftedData struct {
+	ResourceRef
+	Differences []string `json:"differences"` // one line each, secrets masked
+}
+
+// RunPlannedData sums up a plan; the plan itself is read by DataRef.
+type RunPlannedData struct {
+	Run        string `json:"run"`
+	Stack      string `json:"stack"`
+	Project    string `json:"project"`
+	Kind       string `json:"kind"`       // apply or destroy
+	PlanDigest string `json:"planDigest"` // what an approval binds to
+	Add        int    `json:"add"`
+	Change     int    `json:"change"`
+	Destroy    int    `json:"destroy"`
+	DataRef    string `json:"dataref,omitempty"`
+}
+
+// RunFinishedData says how a run ended.
+type RunFinishedData struct {
+	Run        string `json:"run"`
+	Stack      string `json:"stack"`
+	Project    string `json:"project"`
+	Kind       string `json:"kind"`
+	Result     string `json:"result"` // applied, destroyed, discarded or failed
+	Reason     string `json:"reason,omitempty"`
+	DurationMs int64  `json:"durationMs,omitempty"`
+}
