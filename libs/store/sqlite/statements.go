@@ -1,0 +1,51 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// statements are those of the writing connection, prepared once.
+type statements struct {
+	begin, end, rollback                        *sql.Stmt
+	savepointBegin, savepointUndo, savepointEnd *sql.Stmt
+	getRecord, insertRecord, updateRecord       *sql.Stmt
+	addValue, dropValue                         *sql.Stmt
+	getMark, addMark                            *sql.Stmt
+	addMessage, markPublished                   *sql.Stmt
+	due, setWake                                *sql.Stmt
+}
+
+func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
+	var s statements
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&s.begin, "BEGIN IMMEDIATE"},
+		{&s.end, "COMMIT"},
+		{&s.rollback, "ROLLBACK"},
+		{&s.savepointBegin, "SAVEPOINT one"},
+		{&s.savepointUndo, "ROLLBACK TO one"},
+		{&s.savepointEnd, "RELEASE one"},
+		{&s.getRecord, "SELECT version, deleted, indexes, created FROM records WHERE kind = ? AND id = ?"},
+		{&s.insertRecord, "INSERT INTO records (version, deleted, state, indexes, wake, created, updated, kind, id) VALUES (?,?,?,?,?,?,?,?,?)"},
+		{&s.updateRecord, "UPDATE records SET version = ?, deleted = ?, state = ?, indexes = ?, wake = ?, created = ?, updated = ? WHERE kind = ? AND id = ?"},
+		{&s.addValue, "INSERT INTO index_values (kind, name, value, id, created) VALUES (?,?,?,?,?)"},
+		{&s.dropValue, "DELETE FROM index_values WHERE kind = ? AND name = ? AND value = ? AND id = ?"},
+		{&s.getMark, "SELECT 1 FROM marks WHERE kind = ? AND id = ? AND mark = ?"},
+		{&s.addMark, "INSERT INTO marks (kind, id, mark, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING"},
+		{&s.addMessage, "INSERT INTO outbox (kind, id, version, message, subject, header, body, at) VALUES (?,?,?,?,?,?,?,?)"},
+		{&s.markPublished, "UPDATE outbox SET published = ? WHERE seq = ? AND published IS NULL"},
+		{&s.due, "SELECT " + recordColumns + " FROM records r WHERE r.kind = ? AND r.wake <= ? ORDER BY r.wake, r.id LIMIT ?"},
+		{&s.setWake, "UPDATE records SET wake = ? WHERE kind = ? AND id = ?"},
+	} {
+		stmt, err := conn.PrepareContext(ctx, p.sql)
+		if err != nil {
+			return nil, fmt.Errorf("preparing %q: %w", p.sql, err)
+		}
+		*p.to = stmt
+	}
+	return &s, nil
+}
