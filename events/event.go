@@ -76,12 +76,16 @@ type Draft struct {
 	DataSchema string // absolute URI that names the schema; nobody fetches it
 	DataRef    string // URI of data too large for an event
 
+	// What follows is for the gateway, which passes on what outsiders state.
+	ContentType string            // of Data; application/json when empty
+	Extensions  map[string]string // the sender's own; none of those named Ext…
+
 	// These override what Finish derives from the commit; mostly empty.
 	ID, CorrelationID, Source, Actor string
 }
 
 // External returns the draft as a statement of an outsider, to be published
-// under ext. The gateway alone may do so.
+// under ext, with its data as it was stated. The gateway alone may do so.
 func (d Draft) External() Draft {
 	d.Route = External
 	return d

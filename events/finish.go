@@ -46,6 +46,9 @@ func Finish(d Draft, o Origin, at time.Time) (Event, error) {
 			e.SetExtension(name, value)
 		}
 	}
+	for name, value := range d.Extensions { // first, so that ours win
+		set(name, value)
+	}
 	set(ExtCorrelation, correlation)
 	set(ExtCausation, o.Cause.ID)
 	set(ExtProject, d.Project)
@@ -54,15 +57,16 @@ func Finish(d Draft, o Origin, at time.Time) (Event, error) {
 	set(ExtTraceParent, o.Cause.TraceParent)
 	set(ExtDataRef, d.DataRef)
 	data := d.Data
-	if strings.HasPrefix(d.Type, "dev.cdevents.") || strings.HasPrefix(d.Type, "dev.cdeventsx.") {
+	if d.Route != External && (strings.HasPrefix(d.Type, "dev.cdevents.") || strings.HasPrefix(d.Type, "dev.cdeventsx.")) {
 		var err error
 		if data, err = stampCDEvent(data, e, correlation); err != nil {
 			return Event{}, err
 		}
 	}
 	if len(data) > 0 {
-		e.SetDataContentType(contentType)
+		e.SetDataContentType(first(d.ContentType, contentType))
 		e.DataEncoded = data
+		e.DataBase64 = !isText(e.DataMediaType())
 	}
 	if err := e.Validate(); err != nil {
 		return Event{}, &InvalidError{Attribute: "attributes", Reason: strings.TrimSpace(err.Error())}
@@ -83,7 +87,7 @@ func checkDraft(d Draft) error {
 	if (d.Route == Internal || d.Route == Command) && CheckProject(d.Service) != nil {
 		return &InvalidError{Attribute: "service", Reason: fmt.Sprintf("%q is not one token", d.Service)}
 	}
-	if len(d.Data) > 0 && !json.Valid(d.Data) {
+	if len(d.Data) > 0 && d.ContentType == "" && !json.Valid(d.Data) {
 		return &InvalidError{Attribute: "data", Reason: "is not JSON"}
 	}
 	return nil
