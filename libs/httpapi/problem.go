@@ -86,7 +86,7 @@ func (p *Problem) Error() string {
 		if i == 0 {
 			sep = ": "
 		}
-		text += sep + f.String()
+		text = strings.TrimSuffix(text, ".") + sep + f.String()
 	}
 	return text
 }

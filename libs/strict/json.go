@@ -76,7 +76,7 @@ func (p *jsonParser) broken(err error) *SyntaxError {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return p.fail(max(0, int(syntax.Offset)-1), strings.TrimPrefix(syntax.Error(), "json: "))
+		return p.fail(max(p.start(), int(syntax.Offset)-1), strings.TrimPrefix(syntax.Error(), "json: "))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return p.fail(len(p.data), "the JSON ends too early")
 	}
