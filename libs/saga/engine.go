@@ -119,15 +119,18 @@ func (e *engine) finished(in Finished) {
 		switch {
 		case st.Direction == Forward && inFlight(st.Status):
 			e.close(st, StepDone)
+			st.Answered = true
 			st.Output, st.Reason = in.Output, ""
 			if in.Note != "" {
 				st.Note = in.Note
 			}
 			e.note(st.ID, Forward, in.Attempt, "done", in.Note)
+		case st.Answered:
+			// Heard before.
 		case st.Status == StepUndone && e.book.of(st.Kind).Compensation != NoEffect:
 			// It was undone while its answer was still on the way: whatever
 			// came into being after the undo must be undone too.
-			st.Output = in.Output
+			st.Output, st.Answered = in.Output, true
 			st.Failures, st.UndoBy = 0, nil
 			st.Status = StepFailed
 			e.note(st.ID, Forward, in.Attempt, "done late", "its undo had already run; it runs again")
@@ -141,7 +144,7 @@ func (e *engine) finished(in Finished) {
 		}
 		return
 	}
-	if st.Direction == Backward && inFlight(st.Status) {
+	if st.Direction == Backward && inFlight(st.Status) && in.Attempt >= st.UndoFrom {
 		e.close(st, StepUndone)
 		st.UndoNote = in.Note
 		e.note(st.ID, Backward, in.Attempt, "undone", in.Note)

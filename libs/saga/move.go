@@ -79,6 +79,7 @@ func (e *engine) undo(st *Step) {
 	st.Failures = 0
 	by := e.now.Add(b.UndoDeadline)
 	st.UndoBy = &by
+	st.UndoFrom = st.Attempt + 1
 	e.call(st, Backward, st.Status == StepFailed)
 }
 

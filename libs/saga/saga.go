@@ -106,7 +106,13 @@ type Step struct {
 	Failures int `json:"failures,omitempty"`
 	// Begun is set when Do was first called and never cleared: from then on
 	// the step may have happened, whatever was answered.
-	Begun      bool            `json:"begun,omitempty"`
+	Begun bool `json:"begun,omitempty"`
+	// Answered is set when a success of Do was taken, so that hearing of it
+	// again is told apart from hearing of it late.
+	Answered bool `json:"answered,omitempty"`
+	// UndoFrom is the first attempt of the undo in force: an older undo's
+	// success says nothing about what came into being after it.
+	UndoFrom   int             `json:"undoFrom,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
 	Note       string          `json:"note,omitempty"`
 	UndoNote   string          `json:"undoNote,omitempty"`
