@@ -100,6 +100,9 @@ func (p *jsonParser) value(depth int) (*Node, error) {
 	case bool:
 		n.Kind, n.Value = Bool, v
 	case json.Number:
+		if _, err := v.Float64(); err != nil {
+			return nil, p.fail(at, "the number is too large")
+		}
 		n.Kind, n.Value = Number, v
 	case string:
 		n.Kind, n.Value = String, v

@@ -50,6 +50,7 @@ func TestInto_EmbeddedAndOptionalFields_AreKnown(t *testing.T) {
 func FuzzParseJSON(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5e3,"\ud83d\ude00",null,true,{}]}`))
 	f.Add([]byte(`{"a":1,"a":2}`))
+	f.Add([]byte("2e999"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := strict.ParseJSON(data)
 		if err != nil {
