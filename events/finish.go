@@ -57,9 +57,9 @@ func Finish(d Draft, o Origin, at time.Time) (Event, error) {
 	set(ExtTraceParent, o.Cause.TraceParent)
 	set(ExtDataRef, d.DataRef)
 	data := d.Data
-	if d.Route != External && (strings.HasPrefix(d.Type, "dev.cdevents.") || strings.HasPrefix(d.Type, "dev.cdeventsx.")) {
+	if strings.HasPrefix(d.Type, "dev.cdevents.") || strings.HasPrefix(d.Type, "dev.cdeventsx.") {
 		var err error
-		if data, err = stampCDEvent(data, e, correlation); err != nil {
+		if data, err = stampCDEvent(d, e, correlation); err != nil {
 			return Event{}, err
 		}
 	}
@@ -94,10 +94,11 @@ func checkDraft(d Draft) error {
 }
 
 // stampCDEvent sets in a CDEvent's context what is the same as in its
-// envelope. CDEvents requires id, source and timestamp there too.
-func stampCDEvent(data json.RawMessage, e Event, chain string) (json.RawMessage, error) {
+// envelope. CDEvents requires id, source and timestamp there too. What an
+// outsider stated with a context of its own stays as it was stated.
+func stampCDEvent(d Draft, e Event, chain string) (json.RawMessage, error) {
 	var top map[string]json.RawMessage
-	if err := json.Unmarshal(data, &top); err != nil {
+	if err := json.Unmarshal(d.Data, &top); err != nil {
 		return nil, &InvalidError{Attribute: "data", Reason: "is not a CDEvent: " + err.Error()}
 	}
 	context := map[string]any{}
@@ -105,6 +106,9 @@ func stampCDEvent(data json.RawMessage, e Event, chain string) (json.RawMessage,
 		if err := json.Unmarshal(raw, &context); err != nil {
 			return nil, &InvalidError{Attribute: "data", Reason: "has no CDEvents context: " + err.Error()}
 		}
+	}
+	if id, _ := context["id"].(string); id != "" && d.Route == External {
+		return d.Data, nil
 	}
 	context["id"] = e.ID()
 	context["source"] = e.Source()

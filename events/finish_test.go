@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,26 @@ func TestFinish_CDEvent_IsValidAndHasTheEnvelopesContext(t *testing.T) {
 	require.Equal(t, o.Cause.CorrelationID, fact.ChainID)
 	require.Equal(t, "pkg:generic/orders@1.4.0", fact.SubjectID)
 	require.Equal(t, "orders:1.4.0", fact.Custom.Slipway.Artifact)
+}
+
+func TestFinish_CDEventOfAnOutsider_StaysAsStated(t *testing.T) {
+	t.Parallel()
+	stated := json.RawMessage(`{"context":{"version":"0.4.1","id":"theirs","source":"/ci","type":"dev.cdevents.artifact.published.0.2.0","timestamp":"2026-11-22T10:00:00Z"},
+		"subject":{"id":"pkg:generic/orders@1","type":"artifact","content":{}}}`)
+	d := events.Draft{Type: "dev.cdevents.artifact.published.0.2.0", Project: "shop", Data: stated, ID: "theirs", Source: "/ci"}
+	e, err := events.Finish(d.External(), origin(1, 0), noon)
+	require.NoError(t, err)
+	require.Equal(t, string(stated), string(e.Data()))
+	require.NoError(t, cdevents.Validate(e))
+}
+
+func TestFinish_CDEventMappedFromAWebhook_IsStampedToo(t *testing.T) {
+	t.Parallel()
+	d, err := cdevents.BranchCreated.Draft("shop", "main", cdevents.Fact[cdevents.BranchCreatedContent]{})
+	require.NoError(t, err)
+	e, err := events.Finish(d.External(), origin(1, 0), noon)
+	require.NoError(t, err)
+	require.NoError(t, cdevents.Validate(e))
 }
 
 func TestFinish_BadDraft_IsRefusedWithTheAttribute(t *testing.T) {
