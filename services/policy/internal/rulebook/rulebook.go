@@ -70,8 +70,9 @@ type Compiler interface {
 
 // Entry is a policy in force.
 type Entry struct {
-	Policy Policy
-	Rule   Rule
+	Policy  Policy
+	Version int64 // of the stored document
+	Rule    Rule
 }
 
 // Edition is an immutable set of policies in force. Its zero value is empty.
@@ -86,16 +87,14 @@ func NewEdition(entries []Entry) *Edition {
 	return &Edition{entries: sorted}
 }
 
-// With returns an edition in which e replaces the policy of its name.
-func (ed *Edition) With(e Entry) *Edition {
-	return NewEdition(append(ed.without(e.Policy.Name), e))
-}
-
-// Without returns an edition that lacks the policy of this name.
-func (ed *Edition) Without(name string) *Edition { return NewEdition(ed.without(name)) }
-
-func (ed *Edition) without(name string) []Entry {
-	return slices.DeleteFunc(slices.Clone(ed.entries), func(e Entry) bool { return e.Policy.Name == name })
+// entry returns the policy of this name, if it stands at this version.
+func (ed *Edition) entry(name string, version int64) (Entry, bool) {
+	for _, e := range ed.entries {
+		if e.Policy.Name == name && e.Version == version {
+			return e, true
+		}
+	}
+	return Entry{}, false
 }
 
 // Bundle is the part of an edition that speaks about one kind and project.
