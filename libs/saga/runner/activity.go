@@ -22,7 +22,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.queued = nil
 	r.mu.Unlock()
 
-	if err := r.recover(ctx, queued); err != nil {
+	if err := r.takeOver(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("taking over sagas of %s: %w", r.cfg.Service, err)
 	}
 	for _, w := range queued {
@@ -39,13 +42,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	return err
 }
 
-// recover tells every open saga that its local calls are lost, except those
-// that this process decided itself before Run.
-func (r *Runner) recover(ctx context.Context, queued []work) error {
-	own := map[string]bool{}
-	for _, w := range queued {
-		own[w.saga.ID] = true
-	}
+// takeOver tells every open saga that its local calls are lost, except those
+// that this process has met already.
+func (r *Runner) takeOver(ctx context.Context) error {
 	cursor := ""
 	for {
 		page, next, err := r.repo.List(ctx, Filter{Where: []store.Term{{Index: "open", Value: "true"}}, Cursor: cursor})
@@ -53,18 +52,19 @@ func (r *Runner) recover(ctx context.Context, queued []work) error {
 			return err
 		}
 		for _, v := range page {
-			if own[v.ID] {
-				continue
-			}
-			if _, err := r.Apply(ctx, v.ID, events.Cause{}, saga.Recovered{}); err != nil {
+			if _, err := r.Apply(ctx, v.ID, events.Cause{}, nil); err != nil {
 				return err
 			}
 		}
 		if next == "" {
-			return nil
+			break
 		}
 		cursor = next
 	}
+	r.mu.Lock()
+	r.ours = nil
+	r.mu.Unlock()
+	return nil
 }
 
 // carryOut acts on an effect that is committed. Send needs nothing more: its

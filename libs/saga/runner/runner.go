@@ -52,6 +52,7 @@ type Runner struct {
 	mu      sync.Mutex
 	ctx     context.Context // of Run; activities live in it
 	queued  []work          // decided before Run
+	ours    map[string]bool // sagas this process has decided on; nil once all are taken over
 	cancels map[string]context.CancelFunc
 	active  sync.WaitGroup
 }
@@ -79,6 +80,7 @@ func New(cfg Config) (*Runner, error) {
 		defs:    map[string]definition{},
 		slots:   make(chan struct{}, cfg.Concurrency),
 		cancels: map[string]context.CancelFunc{},
+		ours:    map[string]bool{},
 	}
 	var errs []error
 	for _, d := range cfg.Definitions {
@@ -153,7 +155,9 @@ func (r *Runner) Start(ctx context.Context, st Start) (saga.Saga, error) {
 	})
 }
 
-// Apply gives a saga an input and returns it as it is then.
+// Apply gives a saga an input and returns it as it is then. The first time
+// this process meets a saga, it takes over the local calls that an earlier one
+// left in flight. A nil input does only that.
 func (r *Runner) Apply(ctx context.Context, id string, cause events.Cause, in saga.Input) (saga.Saga, error) {
 	return r.decide(ctx, id, cause, func(s *saga.Saga, exists bool) ([]saga.Effect, []events.Draft, error) {
 		if !exists {
@@ -163,10 +167,14 @@ func (r *Runner) Apply(ctx context.Context, id string, cause events.Cause, in sa
 		if err != nil {
 			return nil, nil, err
 		}
-		before := *s
-		next, effects, err := saga.Advance(before, def.book, in, r.cfg.Clock())
-		if err != nil {
-			return nil, nil, err
+		before, next := *s, *s
+		var effects []saga.Effect
+		for _, in := range r.withTakeover(id, in) {
+			var fx []saga.Effect
+			if next, fx, err = saga.Advance(next, def.book, in, r.cfg.Clock()); err != nil {
+				return nil, nil, err
+			}
+			effects = append(effects, fx...)
 		}
 		if len(effects) == 0 && unchanged(&before, &next) {
 			return nil, nil, errSkip
@@ -175,6 +183,20 @@ func (r *Runner) Apply(ctx context.Context, id string, cause events.Cause, in sa
 		drafts, err := def.drafts(&before, s, effects)
 		return effects, drafts, err
 	})
+}
+
+// withTakeover puts saga.Recovered before the first input of this process.
+func (r *Runner) withTakeover(id string, in saga.Input) []saga.Input {
+	var all []saga.Input
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ours != nil && !r.ours[id] {
+		all = append(all, saga.Recovered{})
+	}
+	if in != nil {
+		all = append(all, in)
+	}
+	return all
 }
 
 // unchanged: an input that was late or a duplicate leaves no trace at all.
@@ -218,6 +240,11 @@ func (r *Runner) decide(ctx context.Context, id string, cause events.Cause, fn d
 	if err != nil {
 		return saga.Saga{}, err
 	}
+	r.mu.Lock()
+	if r.ours != nil {
+		r.ours[id] = true
+	}
+	r.mu.Unlock()
 	for _, e := range effects {
 		r.carryOut(v.State, e)
 	}
