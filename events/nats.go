@@ -10,9 +10,8 @@ import (
 
 // The NATS protocol binding of CloudEvents, as pure functions over headers and
 // body, so that nothing here knows a NATS client.
-// Source: github.com/cloudevents/spec, cloudevents/working-drafts and
-// bindings/nats-protocol-binding.md; the encoding of values is that of the HTTP
-// binding, section 3.1.3.2.
+// Source: CloudEvents NATS protocol binding 1.0.3-wip (1.0.2 has structured
+// mode only); values are encoded as in the HTTP binding 1.0.2, section 3.1.3.2.
 
 const (
 	headerPrefix   = "ce-"
