@@ -1,0 +1,79 @@
+# `make` alone lists what there is. Everything here needs Go, git and make; a
+# target that needs more begins by saying what, and fails without it.
+
+GO       ?= go
+FUZZTIME ?= 20s
+SERVICES := gateway catalog provisioner deployer policy notifier observer
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+# The race detector needs a C compiler. Where there is none the tests still
+# run, and say that it is missing.
+RACE     := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
+# Built tools are kept outside the tree, by version.
+CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@echo "Slipway. The two that matter: make demo, make test."
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## the main job's story against a fresh data folder, each act checked by real requests
+	@$(GO) build -o bin/demo ./tests/demo
+	@./bin/demo -slipway ./bin/slipway
+
+.PHONY: build
+build: ## bin/slipway and bin/<service>
+	@mkdir -p bin
+	@echo "Building bin/slipway and $(words $(SERVICES)) services; a first build takes some minutes and names each package." >&2
+	@$(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/slipway ./tools/slipway
+	@for s in $(SERVICES); do $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+
+.PHONY: test
+test: ## every test that needs nothing else, with the race detector; ends with one summary
+	@[ -n "$(RACE)" ] || echo "The race detector is OFF: it needs a C compiler (such as gcc), and none was found." >&2
+	@$(GO) run ./tools/testsum $(RACE) -timeout 9m work
+
+.PHONY: test-clients
+test-clients: ## foreign clients and payloads from npm; needs Node 20 or newer with npm
+	@command -v npm >/dev/null || { echo "make test-clients needs Node 20 or newer with npm: install the packages nodejs and npm." >&2; exit 1; }
+	@npm ci --prefix tests/clients --no-audit --no-fund
+	@$(GO) run ./tools/testsum -tags clients -timeout 15m ./tests/clients/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (20s)
+	@FUZZTIME=$(FUZZTIME) sh tools/fuzz.sh
+
+.PHONY: test-all
+test-all: test test-clients fuzz ## all of the tests, one after another
+
+.PHONY: bench
+bench: build ## measure, and write tests/bench/latest.json
+	@$(GO) run ./tests/bench -slipway ./bin/slipway -out tests/bench/latest.json
+
+.PHONY: lint
+lint: ## the linters of .golangci.yaml; builds golangci-lint once (some minutes)
+	@CACHE='$(CACHE)' sh tools/lint/lint.sh
+
+.PHONY: verify
+verify: ## modules in step and tidy, generated files fresh, formatted, vetted, each service builds alone
+	@sh tools/verify.sh
+
+.PHONY: generate
+generate: ## schemas, AsyncAPI, the event catalogue and server types, from their sources
+	@$(GO) run ./tools/eventgen
+	@$(GO) generate work
+
+.PHONY: tidy
+tidy: ## go.mod files in step with the imports, and formatted code
+	@$(GO) run ./tools/modsync
+	@for m in $$($(GO) list -m -f '{{.Dir}}'); do (cd "$$m" && GOWORK=off $(GO) mod tidy) || exit 1; done
+	@$(GO) run ./tools/modsync
+	@git ls-files '*.go' | xargs gofmt -w
+
+# Their features come later; until then they are not in the list of `make help`.
+.PHONY: test-browser test-engines test-containers test-crash images opentofu
+test-browser test-engines test-containers test-crash images opentofu:
+	@echo "make $@: there is nothing behind this yet. README.md says what works today." >&2; exit 1

@@ -1,0 +1,3 @@
+module github.com/slipway-idp/slipway/tools/testsum
+
+go 1.26.0
