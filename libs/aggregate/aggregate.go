@@ -77,11 +77,12 @@ type Decision struct {
 	Skip bool
 }
 
-// Get returns the aggregate, or store.ErrNotFound.
+// Get returns the aggregate, or store.ErrNotFound; where that is because it was
+// deleted, the answer still carries the version of the deletion.
 func (r *Repository[T]) Get(ctx context.Context, id string) (Versioned[T], error) {
 	rec, err := r.store.Get(ctx, store.Key{Kind: r.o.Kind, ID: id})
 	if err != nil {
-		return Versioned[T]{}, fmt.Errorf("%s %q: %w", r.o.Kind, id, err)
+		return Versioned[T]{ID: id, Version: rec.Version}, fmt.Errorf("%s %q: %w", r.o.Kind, id, err)
 	}
 	return r.decode(rec)
 }
