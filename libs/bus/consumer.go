@@ -2,7 +2,8 @@ package bus
 
 import (
 	"context"
-	"time"
+	"fmt"
+	"strings"
 
 	"github.com/slipway-idp/slipway/events"
 )
@@ -14,12 +15,14 @@ type Message[T any] struct {
 	Cause    events.Cause // pass it on to what the handler commits
 	Delivery int          // 1 for the first
 	Subject  string       // the NATS subject it was published on
+	Sequence uint64       // in its stream; of a redriven one, that of the redrive
 }
 
 // Definition is a type of event as a consumer sees it: events.Definition and
 // the definitions of events/cdevents are such.
 type Definition[T any] interface {
 	Type() string
+	Matches(eventType string) bool
 	Decode(events.Event) (T, error)
 	Describe() events.Description
 }
@@ -32,9 +35,8 @@ type Consumer struct {
 	Durable string
 
 	stream   string
-	subjects []string
-	command  string // full type of the command; "" for a consumer of its own
-	owner    string // Command: the service that may consume it
+	subjects []string // of a command exactly one
+	owner    string   // of a command: the service that may consume it
 	handle   func(context.Context, delivered) error
 	settings settings
 }
@@ -45,65 +47,42 @@ type delivered struct {
 	cause    events.Cause
 	subject  string
 	delivery int
+	sequence uint64
 }
 
-type settings struct {
-	history       bool
-	origins       []string // first tokens of EVENTS subjects
-	concurrency   int
-	maxDeliveries int
-	ackWait       time.Duration
-	timeout       time.Duration
-	backoff       func(delivery int) time.Duration
-}
-
-// Option changes how a consumer consumes.
-type Option func(*settings)
-
-// FromOutside consumes what outsiders stated (ext.) in place of our own (evt.).
-func FromOutside() Option { return func(s *settings) { s.origins = []string{"ext"} } }
-
-// FromAnywhere consumes our own facts and outsiders'.
-func FromAnywhere() Option { return func(s *settings) { s.origins = []string{"evt", "ext"} } }
-
-// WithHistory begins at the start of the stream when the durable is new: for
-// projections. Without it a new durable sees only what is published from then
-// on, so that an upgrade never acts on the past again.
-func WithHistory() Option { return func(s *settings) { s.history = true } }
-
-// Concurrency is how many messages are handled at a time: 8 unless set.
-// Messages of one source and subject are handled one after another all the
-// same, except for retries. 1 keeps the stream's order for all of them.
-func Concurrency(n int) Option { return func(s *settings) { s.concurrency = n } }
-
-// MaxDeliveries is how often a message is tried before it is dead-lettered:
-// 10 unless set.
-func MaxDeliveries(n int) Option { return func(s *settings) { s.maxDeliveries = n } }
-
-// Timeout bounds one call of the handler; none unless set.
-func Timeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
-
-// Backoff says how long to wait before the next try, by the number of
-// deliveries so far (1 after the first failure). 100 ms, growing fourfold to
-// 30 s, unless set.
-func Backoff(f func(delivery int) time.Duration) Option {
-	return func(s *settings) { s.backoff = f }
-}
-
-// AckWait is after how long a message whose handler's process died comes
-// again: 10 s unless set. A handler that is at work may take longer.
-func AckWait(d time.Duration) Option { return func(s *settings) { s.ackWait = d } }
-
-// On consumes the events of a definition. Commands of a service share one
-// durable at the server, and durable is then the handler's name only.
+// On consumes the events of a definition: public and internal facts with a
+// durable of their own, commands through the one durable of their service, in
+// which case durable is the handler's name.
+//
+// The handler returns nil (done), Permanent(err) (dead letter at once) or any
+// other error (tried again with backoff, dead letter after MaxDeliveries). It
+// may be called more than once for one event, also after it succeeded: commit
+// with Message.Cause, which carries the inbox mark.
 func On[T any](def Definition[T], durable string, h func(context.Context, Message[T]) error, opts ...Option) Consumer {
-	c := consumerOf(def.Describe(), durable, newSettings(opts))
+	c := Consumer{Durable: durable, settings: newSettings(opts)}
+	d := def.Describe()
+	switch d.Route {
+	case events.Command:
+		c.stream, c.owner = StreamCommands, d.Owner
+		c.subjects = []string{d.SubjectFilter(events.Command)}
+	case events.Internal:
+		c.stream = StreamInternal
+		c.subjects = []string{d.SubjectFilter(events.Internal)}
+	default:
+		c.stream = StreamEvents
+		for _, origin := range c.settings.origins {
+			c.subjects = append(c.subjects, d.SubjectFilter(origin))
+		}
+	}
 	c.handle = func(ctx context.Context, d delivered) error {
+		if !def.Matches(d.event.Type()) {
+			return nil // the subject filter is wider than the type
+		}
 		data, err := def.Decode(d.event)
 		if err != nil {
-			return undecodable(err)
+			return Permanent(err)
 		}
-		return h(ctx, Message[T]{Event: d.event, Data: data, Cause: d.cause, Delivery: d.delivery, Subject: d.subject})
+		return h(ctx, Message[T]{Event: d.event, Data: data, Cause: d.cause, Delivery: d.delivery, Subject: d.subject, Sequence: d.sequence})
 	}
 	return c
 }
@@ -111,9 +90,49 @@ func On[T any](def Definition[T], durable string, h func(context.Context, Messag
 // OnAll consumes every event of one stream whose NATS subject matches one of
 // subjects, such as "evt.>" and "ext.>".
 func OnAll(durable string, subjects []string, h func(context.Context, Message[events.Event]) error, opts ...Option) Consumer {
-	c := Consumer{Durable: durable, subjects: subjects, stream: streamOf(subjects), settings: newSettings(opts)}
+	c := Consumer{Durable: durable, subjects: subjects, settings: newSettings(opts)}
+	if len(subjects) > 0 {
+		c.stream = streamOf(subjects[0])
+	}
 	c.handle = func(ctx context.Context, d delivered) error {
-		return h(ctx, Message[events.Event]{Event: d.event, Data: d.event, Cause: d.cause, Delivery: d.delivery, Subject: d.subject})
+		return h(ctx, Message[events.Event]{Event: d.event, Data: d.event, Cause: d.cause, Delivery: d.delivery, Subject: d.subject, Sequence: d.sequence})
 	}
 	return c
+}
+
+// streamOf is the stream that listens to a subject; "" when none of ours does.
+func streamOf(subject string) string {
+	head, _, _ := strings.Cut(subject, ".")
+	switch head {
+	case "evt", "ext":
+		return StreamEvents
+	case "int":
+		return StreamInternal
+	case "cmd":
+		return StreamCommands
+	case "dlq", "redrive":
+		return StreamDeadLetters
+	case "log":
+		return StreamTelemetry
+	}
+	return ""
+}
+
+func (c Consumer) check(service string) error {
+	switch {
+	case c.handle == nil:
+		return fmt.Errorf("consumer %q was not made by On or OnAll", c.Durable)
+	case c.Durable == "" || strings.ContainsAny(c.Durable, ".*> \t\r\n/\\"):
+		return fmt.Errorf("consumer name %q: use letters, digits, - and _", c.Durable)
+	case len(c.subjects) == 0 || c.stream == "":
+		return fmt.Errorf("consumer %s listens to nothing that a stream has: %v", c.Durable, c.subjects)
+	case c.stream == StreamCommands && c.owner != service:
+		return fmt.Errorf("consumer %s: %s may only be consumed by its owner, which is %q, not %s", c.Durable, c.subjects[0], c.owner, service)
+	}
+	for _, s := range c.subjects {
+		if streamOf(s) != c.stream {
+			return fmt.Errorf("consumer %s: %s is not in stream %s: make one consumer per stream", c.Durable, s, c.stream)
+		}
+	}
+	return nil
 }

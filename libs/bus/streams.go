@@ -45,6 +45,8 @@ func (b *Bus) EnsureStreams(ctx context.Context, o StreamOptions) error {
 	return nil
 }
 
+const telemetryMost = 500_000
+
 func streams(o StreamOptions) []jetstream.StreamConfig {
 	base := func(name string, age time.Duration, subjects ...string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
@@ -64,7 +66,7 @@ func streams(o StreamOptions) []jetstream.StreamConfig {
 	cmd.Retention = jetstream.WorkQueuePolicy
 	dead := base(StreamDeadLetters, o.DeadAge, "dlq.>", "redrive.>")
 	tel := base(StreamTelemetry, o.TelemetryAge, "log.>")
-	tel.MaxBytes = 256 << 20
+	tel.MaxMsgs = telemetryMost // not bytes: those are reserved, and a small disk may not have them
 	tel.Duplicates = time.Minute
 	for _, c := range []*jetstream.StreamConfig{&ev, &in, &cmd} {
 		// The relay publishes batches: one fsync instead of one per message.

@@ -1,0 +1,32 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+)
+
+// logger passes the server's words on: its notices are details to us. A fatal
+// one is kept, because it is the reason why the server does not start.
+type logger struct {
+	log   zerolog.Logger
+	fatal chan error
+}
+
+func newLogger(log zerolog.Logger) *logger {
+	return &logger{log: log.With().Str("component", "nats-server").Logger(), fatal: make(chan error, 1)}
+}
+
+func (l *logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
+func (l *logger) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
+func (l *logger) Errorf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
+func (l *logger) Debugf(format string, v ...any)  { l.log.Debug().Msgf(format, v...) }
+func (l *logger) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
+
+func (l *logger) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- errors.New(fmt.Sprintf(format, v...)):
+	default:
+	}
+}

@@ -1,0 +1,122 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// listener is one durable at the server with the consumers that it dispatches
+// to: a consumer of its own, the commands of a service, or its redrives.
+type listener struct {
+	durable  string
+	stream   string
+	subjects []string
+	history  bool
+	settings settings
+	// find is the consumer that a message is for. Of one that is for nobody it
+	// is a consumer without a handler, under whose name it is parked.
+	find func(subject string) Consumer
+}
+
+func commandsDurable(service string) string { return service + "-commands" }
+func redriveDurable(service string) string  { return service + "-redrive" }
+
+// listeners arranges the consumers of a service, or says all that is wrong.
+func listeners(service string, consumers []Consumer) ([]listener, error) {
+	var (
+		all      []listener
+		commands = map[string]Consumer{} // by subject
+		byName   = map[string]Consumer{}
+		problems []error
+	)
+	for _, c := range consumers {
+		if err := c.check(service); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if _, twice := byName[c.Durable]; twice || c.Durable == commandsDurable(service) || c.Durable == redriveDurable(service) {
+			problems = append(problems, fmt.Errorf("consumer name %s is taken twice", c.Durable))
+			continue
+		}
+		byName[c.Durable] = c
+		if c.stream != StreamCommands {
+			all = append(all, own(c))
+			continue
+		}
+		if other, twice := commands[c.subjects[0]]; twice {
+			problems = append(problems, fmt.Errorf("%s is consumed by both %s and %s: a command has one handler", c.subjects[0], other.Durable, c.Durable))
+		}
+		commands[c.subjects[0]] = c
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if len(commands) > 0 {
+		l := commandsOf(service, commands)
+		byName[l.durable] = Consumer{Durable: l.durable, stream: StreamCommands}
+		all = append(all, l)
+	}
+	if len(byName) > 0 {
+		all = append(all, redrivesOf(service, byName, commands))
+	}
+	return all, nil
+}
+
+func own(c Consumer) listener {
+	return listener{
+		durable: c.Durable, stream: c.stream, subjects: c.subjects, history: c.settings.history, settings: c.settings,
+		find: func(string) Consumer { return c },
+	}
+}
+
+// commandsOf takes all commands of the service, so that one which nobody
+// handles becomes a dead letter and does not wait for ever unseen.
+func commandsOf(service string, commands map[string]Consumer) listener {
+	name := commandsDurable(service)
+	s := newSettings(nil)
+	for _, c := range commands {
+		s.concurrency = max(s.concurrency, c.settings.concurrency)
+	}
+	return listener{
+		durable: name, stream: StreamCommands, subjects: []string{"cmd." + service + ".>"}, history: true, settings: s,
+		find: func(subject string) Consumer {
+			if c, ok := commands[subject]; ok {
+				return c
+			}
+			return Consumer{Durable: name, settings: s}
+		},
+	}
+}
+
+// redrivesOf gives redriven messages to the consumer that their subject names,
+// or, where that is the commands' durable, to the handler of the command.
+func redrivesOf(service string, byName, commands map[string]Consumer) listener {
+	l := listener{durable: redriveDurable(service), stream: StreamDeadLetters, history: true, settings: newSettings(nil)}
+	for name := range byName {
+		l.subjects = append(l.subjects, "redrive."+name)
+	}
+	slices.Sort(l.subjects)
+	l.find = func(subject string) Consumer { return byName[strings.TrimPrefix(subject, "redrive.")] }
+	return l
+}
+
+// config is the durable as it should be at the server.
+func (l listener) config() jetstream.ConsumerConfig {
+	c := jetstream.ConsumerConfig{
+		Durable:        l.durable,
+		FilterSubjects: l.subjects,
+		DeliverPolicy:  jetstream.DeliverNewPolicy,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        l.settings.ackWait,
+		MaxDeliver:     -1, // giving up is ours, before the handler is called
+		MaxAckPending:  maxAckPending,
+	}
+	if l.history {
+		c.DeliverPolicy = jetstream.DeliverAllPolicy
+	}
+	return c
+}

@@ -1,0 +1,236 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/slipway-idp/slipway/events"
+)
+
+// Stored is an event with its place in a stream.
+type Stored struct {
+	Event   events.Event
+	Subject string    // NATS subject
+	Seq     uint64    // sequence in the stream
+	Time    time.Time // when the stream stored it
+}
+
+// TailOptions say what to read and from where. With none of StartSeq,
+// StartTime and New set, reading begins at the first message.
+type TailOptions struct {
+	Subjects  []string // filters of one stream; all of EVENTS when empty
+	StartSeq  uint64   // the first one wanted
+	StartTime time.Time
+	New       bool // only what is stored from now on
+	// Started, when set, is called once the position in the stream is fixed:
+	// what is stored after that is yielded.
+	Started func()
+}
+
+// Tail yields events as they are stored until ctx ends or the loop is left,
+// without gap or repetition over reconnects and server restarts. Messages that
+// are not events are passed over. An error, when there is one, is yielded last;
+// the end of ctx is none.
+func (b *Bus) Tail(ctx context.Context, o TailOptions) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		stream := StreamEvents
+		if len(o.Subjects) > 0 {
+			stream = streamOf(o.Subjects[0])
+		}
+		config := natsjs.OrderedConsumerConfig{FilterSubjects: o.Subjects, InactiveThreshold: time.Minute}
+		switch {
+		case o.StartSeq > 0:
+			config.DeliverPolicy, config.OptStartSeq = natsjs.DeliverByStartSequencePolicy, o.StartSeq
+		case !o.StartTime.IsZero():
+			config.DeliverPolicy, config.OptStartTime = natsjs.DeliverByStartTimePolicy, &o.StartTime
+		case o.New:
+			// Fixed as a sequence, so that a reconnect before the first message
+			// does not move it.
+			s, err := b.js.Stream(ctx, stream)
+			if err != nil {
+				yieldError(ctx, yield, stream, err)
+				return
+			}
+			config.DeliverPolicy, config.OptStartSeq = natsjs.DeliverByStartSequencePolicy, s.CachedInfo().State.LastSeq+1
+		}
+		if o.Started != nil && config.DeliverPolicy == natsjs.DeliverByStartSequencePolicy {
+			o.Started()
+			o.Started = nil
+		}
+		for ctx.Err() == nil {
+			last, err := b.tailOnce(ctx, stream, config, o.Started, yield)
+			if err == nil {
+				return
+			}
+			if last > 0 {
+				config.DeliverPolicy, config.OptStartSeq, config.OptStartTime = natsjs.DeliverByStartSequencePolicy, last+1, nil
+			}
+			o.Started = nil
+			if errors.Is(err, natsjs.ErrStreamNotFound) || errors.Is(err, nats.ErrConnectionClosed) {
+				yieldError(ctx, yield, stream, err)
+				return
+			}
+			b.log.Debug().Err(err).Str("stream", stream).Msg("tail interrupted, going on")
+			select {
+			case <-ctx.Done():
+			case <-time.After(tailPause):
+			}
+		}
+	}
+}
+
+// tailPause is between an interruption and the next try.
+const tailPause = 250 * time.Millisecond
+
+func yieldError(ctx context.Context, yield func(Stored, error) bool, stream string, err error) {
+	if ctx.Err() == nil {
+		yield(Stored{}, fmt.Errorf("read stream %s: %w", stream, err))
+	}
+}
+
+// tailOnce reads until it is interrupted, and tells the last sequence it saw.
+// A nil error means that nobody wants more.
+func (b *Bus) tailOnce(ctx context.Context, stream string, config natsjs.OrderedConsumerConfig, started func(), yield func(Stored, error) bool) (last uint64, err error) {
+	consumer, err := b.js.OrderedConsumer(ctx, stream, config)
+	if err != nil {
+		return 0, err
+	}
+	messages, err := consumer.Messages(natsjs.PullExpiry(30*time.Second), natsjs.PullHeartbeat(5*time.Second), natsjs.PullMaxMessages(256))
+	if err != nil {
+		return 0, err
+	}
+	defer messages.Stop()
+	if started != nil {
+		started()
+	}
+	for {
+		m, err := messages.Next(natsjs.NextContext(ctx))
+		if ctx.Err() != nil {
+			return last, nil
+		}
+		if err != nil {
+			return last, err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return last, err
+		}
+		last = meta.Sequence.Stream
+		if e, err := events.DecodeNATS(m.Headers(), m.Data()); err == nil {
+			if !yield(Stored{Event: e, Subject: m.Subject(), Seq: last, Time: meta.Timestamp}, nil) {
+				return last, nil
+			}
+		}
+	}
+}
+
+// PageOptions say what to read. Order is that of the stream.
+type PageOptions struct {
+	Subjects  []string  // filters of one stream; all of EVENTS when empty
+	After     uint64    // sequence after which to begin; 0: at the first
+	StartTime time.Time // used when After is 0
+	Limit     int       // 100 when zero
+}
+
+const defaultPage = 100
+
+// Page reads at most Limit events of those that are there now. next is the
+// After of the following page, and 0 when there is no more.
+func (b *Bus) Page(ctx context.Context, o PageOptions) (items []Stored, next uint64, err error) {
+	stream := StreamEvents
+	if len(o.Subjects) > 0 {
+		stream = streamOf(o.Subjects[0])
+	}
+	next, err = b.read(ctx, stream, o, func(m natsjs.Msg, meta *natsjs.MsgMetadata) bool {
+		e, err := events.DecodeNATS(m.Headers(), m.Data())
+		if err == nil {
+			items = append(items, Stored{Event: e, Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp})
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return items, next, nil
+}
+
+// read calls fn with messages until it accepted Limit of them or there are no
+// more; then next is 0.
+func (b *Bus) read(ctx context.Context, stream string, o PageOptions, fn func(natsjs.Msg, *natsjs.MsgMetadata) bool) (next uint64, err error) {
+	limit := o.Limit
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	config := natsjs.ConsumerConfig{
+		FilterSubjects:    o.Subjects,
+		AckPolicy:         natsjs.AckNonePolicy,
+		MemoryStorage:     true,
+		InactiveThreshold: 10 * time.Second, // if this process does not live to delete it
+	}
+	switch {
+	case o.After > 0:
+		config.DeliverPolicy, config.OptStartSeq = natsjs.DeliverByStartSequencePolicy, o.After+1
+	case !o.StartTime.IsZero():
+		config.DeliverPolicy, config.OptStartTime = natsjs.DeliverByStartTimePolicy, &o.StartTime
+	}
+	consumer, err := b.js.CreateConsumer(ctx, stream, config)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = b.js.DeleteConsumer(context.WithoutCancel(ctx), stream, consumer.CachedInfo().Name) }()
+	accepted := 0
+	for accepted < limit {
+		batch, err := consumer.FetchNoWait(limit - accepted)
+		if err != nil {
+			return 0, err
+		}
+		var pending uint64
+		got := 0
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return 0, err
+			}
+			got++
+			pending, next = meta.NumPending, meta.Sequence.Stream
+			if fn(m, meta) {
+				accepted++
+			}
+		}
+		if err := batch.Error(); err != nil {
+			return 0, err
+		}
+		if got == 0 || pending == 0 {
+			return 0, nil
+		}
+	}
+	return next, nil
+}
+
+// Position of a stream: which incarnation it is, and what it holds.
+type Position struct {
+	Epoch string // a cursor made in another epoch is void
+	First uint64 // sequence of the first message kept; Last+1 when there is none
+	Last  uint64 // of the last one stored; 0 before any
+}
+
+// Position tells where a stream is. A cursor before First has lost messages.
+func (b *Bus) Position(ctx context.Context, stream string) (Position, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return Position{}, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	info := s.CachedInfo()
+	return Position{
+		Epoch: strconv.FormatInt(info.Created.UnixNano(), 36),
+		First: info.State.FirstSeq,
+		Last:  info.State.LastSeq,
+	}, nil
+}

@@ -1,0 +1,143 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/libs/bus/jetstream"
+)
+
+// Prepare makes the durables of consumers at the server, or brings existing
+// ones to what the consumers say, so that nothing published from now on is
+// missed. Run does it too; an all-in-one process calls it for every service
+// before any of them publishes.
+func (b *Bus) Prepare(ctx context.Context, service string, consumers []Consumer) error {
+	all, err := listeners(service, consumers)
+	if err != nil {
+		return fmt.Errorf("consumers of %s: %w", service, err)
+	}
+	for _, l := range all {
+		if _, err := b.durable(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run consumes until ctx ends, then lets the handlers at work finish (10 s at
+// most, then their context ends). It returns nil when ctx ended, and an error
+// when it could not begin.
+func (b *Bus) Run(ctx context.Context, service string, consumers []Consumer) error {
+	all, err := listeners(service, consumers)
+	if err != nil {
+		return fmt.Errorf("consumers of %s: %w", service, err)
+	}
+	if len(all) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	router, err := b.router()
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		router.AddConsumerHandler(l.durable, l.durable, b.subscriber(l), b.handler(l)).AddMiddleware(b.middlewares(l)...)
+	}
+	if err := router.Run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("consume for %s: %w", service, err)
+	}
+	return nil
+}
+
+// subscriber of a listener: the topic is not used, since the durable is known.
+func (b *Bus) subscriber(l listener) message.Subscriber {
+	return jetstream.NewSubscriber(jetstream.SubscriberConfig{
+		Conn:        b.nc,
+		Consumer:    func(ctx context.Context, _ string) (natsjs.Consumer, error) { return b.durable(ctx, l) },
+		Concurrency: l.settings.concurrency,
+		Prefetch:    l.settings.prefetch,
+		Lane:        lane,
+		Backoff:     l.settings.backoff,
+		Heartbeat:   l.settings.ackWait / 3,
+		Log:         b.log,
+	})
+}
+
+// lane keeps the events of one aggregate one after another.
+func lane(header map[string][]string, subject string) string {
+	first := func(name string) string {
+		if v := header[name]; len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	if s := first("ce-subject"); s != "" {
+		return first("ce-source") + "\x00" + first("ce-project") + "\x00" + s
+	}
+	return subject
+}
+
+// handler decodes a message once and calls the consumer it is for.
+func (b *Bus) handler(l listener) message.NoPublishHandlerFunc {
+	return func(msg *message.Message) error {
+		r, ok := jetstream.ReceivedFrom(msg.Context())
+		if !ok {
+			return errors.New("message did not come from JetStream")
+		}
+		c := l.find(r.Subject())
+		if c.handle == nil {
+			return Permanent(fmt.Errorf("nobody handles %s", r.Subject()))
+		}
+		e, err := events.DecodeNATS(r.Header(), r.Body())
+		if err != nil {
+			return Permanent(err)
+		}
+		delivery, sequence := r.Delivery()
+		d := delivered{event: e, cause: events.CauseOf(e, c.Durable), subject: r.Subject(), delivery: delivery, sequence: sequence}
+		if l.stream == StreamDeadLetters {
+			d.subject = firstOf(r.Header(), headerSubject, d.subject)
+		}
+		ctx := msg.Context()
+		if c.settings.timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, c.settings.timeout)
+			defer cancel()
+		}
+		return c.handle(ctx, d)
+	}
+}
+
+// durable makes or reconciles a consumer at the server. Where one exists, it
+// keeps its place in the stream: only what it listens to and its limits follow.
+func (b *Bus) durable(ctx context.Context, l listener) (natsjs.Consumer, error) {
+	want := l.config()
+	for {
+		have, err := b.js.Consumer(ctx, l.stream, l.durable)
+		if err == nil {
+			old := have.CachedInfo().Config
+			want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
+			want.Replicas, want.MemoryStorage = old.Replicas, old.MemoryStorage
+			updated, err := b.js.UpdateConsumer(ctx, l.stream, want)
+			if err != nil {
+				return nil, fmt.Errorf("reconcile consumer %s of stream %s: %w", l.durable, l.stream, err)
+			}
+			return updated, nil
+		}
+		if !errors.Is(err, natsjs.ErrConsumerNotFound) {
+			return nil, fmt.Errorf("look up consumer %s of stream %s: %w", l.durable, l.stream, err)
+		}
+		made, err := b.js.CreateConsumer(ctx, l.stream, want)
+		if errors.Is(err, natsjs.ErrConsumerExists) {
+			continue // another replica was quicker
+		}
+		if err != nil {
+			return nil, fmt.Errorf("make consumer %s of stream %s: %w", l.durable, l.stream, err)
+		}
+		return made, nil
+	}
+}
