@@ -1,0 +1,119 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/slipway-idp/slipway/libs/process"
+)
+
+// order is what a resource's process is told on its standard input.
+type order struct {
+	settings
+	credentials
+	Name   string `json:"name"`
+	Folder string `json:"folder"`
+	Start  string `json:"start"` // names this start, so that an older status is not taken for its answer
+}
+
+func (o order) data() string { return filepath.Join(o.Folder, "data") }
+
+// status is what a resource's process says in status.json.
+type status struct {
+	Start string `json:"start"`
+	PID   int    `json:"pid"`
+	Ready bool   `json:"ready"`
+	Port  int    `json:"port,omitempty"`
+	Error string `json:"error,omitempty"` // why it will not become ready
+}
+
+// run starts the process, or finds the living one, and waits until it is ready.
+func (d *Driver) run(ctx context.Context, name string, s settings, c credentials) (status, error) {
+	if p, living, err := d.keeper.Find(name); err != nil {
+		return status{}, err
+	} else if living {
+		if is, ok := d.status(name); ok && is.PID == p.PID && is.Ready {
+			return is, nil
+		}
+		// It began with a platform that is gone and never became ready: it
+		// may still, but nobody knows with which credentials.
+		if err := d.keeper.Stop(ctx, name, stopGrace); err != nil {
+			return status{}, err
+		}
+	}
+	o := order{settings: s, credentials: c, Name: name, Folder: d.folder(name), Start: d.cfg.Secret()[:12]}
+	stdin, err := json.Marshal(o)
+	if err != nil {
+		return status{}, err
+	}
+	p, err := d.keeper.Start(ctx, process.Spec{
+		ID:     name,
+		Argv:   append(append([]string{}, d.cfg.Executable...), Command, s.Kind, name),
+		Env:    []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=2", "GOMEMLIMIT=256MiB"},
+		Dir:    d.folder(name),
+		Log:    filepath.Join(d.folder(name), "log"),
+		Stdin:  stdin,
+		Labels: map[string]string{"kind": s.Kind},
+	})
+	if err != nil {
+		return status{}, err
+	}
+	return d.await(ctx, p, o.Start)
+}
+
+func (d *Driver) await(ctx context.Context, p process.Process, start string) (status, error) {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan process.Exit, 1)
+	go func() {
+		if exit, err := d.keeper.Wait(waiting, p); err == nil {
+			ended <- exit
+		}
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if s, ok := d.status(p.ID); ok && s.Start == start {
+			if s.Error != "" {
+				return s, fmt.Errorf("%s did not start: %s", p.ID, s.Error)
+			}
+			if s.Ready {
+				return s, nil
+			}
+		}
+		select {
+		case exit := <-ended:
+			return status{}, fmt.Errorf("%s %s before it was ready%s", p.ID, exit, d.lastLines(p.ID))
+		case <-ctx.Done():
+			return status{}, fmt.Errorf("%s was not ready in time%s: %w", p.ID, d.lastLines(p.ID), ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (d *Driver) status(name string) (status, bool) {
+	var s status
+	b, err := os.ReadFile(filepath.Join(d.folder(name), "status.json"))
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return status{}, false
+	}
+	return s, true
+}
+
+// lastLines are the last lines of a resource's log, for an error's text.
+func (d *Driver) lastLines(name string) string {
+	b, err := os.ReadFile(filepath.Join(d.folder(name), "log"))
+	if err != nil || len(bytes.TrimSpace(b)) == 0 {
+		return ""
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	if len(lines) > 5 {
+		lines = lines[len(lines)-5:]
+	}
+	return "; it printed: " + string(bytes.Join(lines, []byte(" | ")))
+}
