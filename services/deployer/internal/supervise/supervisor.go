@@ -1,0 +1,306 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/slipway-idp/slipway/libs/process"
+)
+
+// Command is the hidden command that a supervisor process runs.
+const Command = "supervise"
+
+const (
+	askEvery      = 20 * time.Millisecond  // is it ready?
+	askExecEvery  = 250 * time.Millisecond // a program to start each time
+	liveEvery     = 2 * time.Second
+	liveFailures  = 3                      // in a row: it is started again
+	settle        = 500 * time.Millisecond // what has no port and no probe is ready when it has lived this long
+	backoffFirst  = 100 * time.Millisecond
+	backoffMost   = 10 * time.Second
+	backoffForget = time.Minute // ready for this long: the next end counts as the first
+)
+
+// Run is the supervisor process: its job comes on standard input, its end by TERM.
+func Run(ctx context.Context, _ []string) error {
+	job, err := readJob(os.Stdin)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	// The kernel ends the workload with the thread that started it (see
+	// attributes), so that thread must last as long as this process.
+	runtime.LockOSThread()
+	s := &supervisor{job: job, clock: time.Now, asker: newAsker(job)}
+	if s.log, err = openLogbook(job, s.clock); err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+type supervisor struct {
+	job    Job
+	clock  func() time.Time
+	asker  *asker
+	log    *logbook
+	status Status
+}
+
+// ending is how one run of the workload came to its end.
+type ending struct {
+	reason   string
+	wasReady bool
+	ready    time.Duration // for how long it was
+}
+
+// run starts the workload, again and again, until it is asked to stop or has
+// failed before it was ever ready.
+func (s *supervisor) run(ctx context.Context) error {
+	known := s.job.Recovering
+	pause := backoffFirst
+	s.status = Status{State: StateStarting, Ports: s.job.Ports, Main: s.job.Main}
+	if known {
+		s.status.State = StateRestarting
+	}
+	for {
+		end := s.once(ctx)
+		if ctx.Err() != nil {
+			s.status.State, s.status.PID = StateStopped, 0
+			return s.tell()
+		}
+		known = known || end.wasReady
+		if !known {
+			s.status.State, s.status.PID, s.status.Reason = StateFailed, 0, end.reason
+			s.status.LogTail = s.log.lastLines(time.Second)
+			return s.tell()
+		}
+		if end.ready > backoffForget {
+			pause = backoffFirst
+		}
+		s.status.State, s.status.PID, s.status.Reason = StateRestarting, 0, end.reason
+		s.status.Restarts++
+		s.note("%s; it is started again in %s", end.reason, human(pause))
+		if err := s.tell(); err != nil {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+		pause = min(2*pause, backoffMost)
+	}
+}
+
+// note writes a line of the supervisor's own into the workload's log.
+func (s *supervisor) note(format string, args ...any) {
+	s.log.add("slipway", s.job.Name+" "+fmt.Sprintf(format, args...))
+}
+
+func (s *supervisor) tell() error { return s.status.write(s.job.Status) }
+
+// once runs the workload from its start to its end.
+func (s *supervisor) once(ctx context.Context) ending {
+	cmd, exited, err := s.start()
+	if err != nil {
+		return ending{reason: "could not be started: " + err.Error()}
+	}
+	began := s.clock()
+	s.status.PID, s.status.StartedAt, s.status.ReadyAfter = cmd.Process.Pid, began.UTC(), 0
+	if err := s.tell(); err != nil {
+		s.note("the status file could not be written: %v", err)
+	}
+	reason, ended := s.untilReady(ctx, exited, began)
+	if reason != "" || ctx.Err() != nil {
+		if !ended {
+			s.end(cmd, exited)
+		}
+		return ending{reason: reason}
+	}
+	readyAt := s.clock()
+	s.status.State, s.status.Reason, s.status.ReadyAfter = StateReady, "", readyAt.Sub(began)
+	if err := s.tell(); err != nil {
+		s.note("the status file could not be written: %v", err)
+	}
+	reason, ended = s.whileReady(ctx, exited)
+	if !ended {
+		s.end(cmd, exited)
+	}
+	return ending{reason: reason, wasReady: true, ready: s.clock().Sub(readyAt)}
+}
+
+func (s *supervisor) start() (*exec.Cmd, <-chan error, error) {
+	path, err := lookup(s.job.Argv[0], s.job.Dir, s.job.Env)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := &exec.Cmd{Path: path, Args: s.job.Argv, Dir: s.job.Dir, SysProcAttr: attributes()}
+	// The marker lets the keeper find what the workload starts, even when this
+	// supervisor is gone.
+	cmd.Env = append(append([]string{}, s.job.Env...), process.Marker+"="+os.Getenv(process.Marker))
+	// Pipes of our own: those of os/exec are closed at the process's end, with
+	// its last words in them.
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd.Stdout, cmd.Stderr = outW, errW
+	err = cmd.Start()
+	outW.Close()
+	errW.Close()
+	if err != nil {
+		outR.Close()
+		errR.Close()
+		return nil, nil, err
+	}
+	s.log.read("stdout", outR)
+	s.log.read("stderr", errR)
+	exited := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what outlived its leader in the group
+		exited <- err
+	}()
+	return cmd, exited, nil
+}
+
+// untilReady returns "" when the workload is ready, or why it will not be.
+// ended: its process is gone.
+func (s *supervisor) untilReady(ctx context.Context, exited <-chan error, began time.Time) (reason string, ended bool) {
+	every := askEvery
+	if s.job.Ready != nil && len(s.job.Ready.Exec) > 0 {
+		every = askExecEvery
+	}
+	bare := s.job.Ready == nil && s.job.Main == 0
+	if bare {
+		every = settle
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	deadline := time.NewTimer(s.job.Startup)
+	defer deadline.Stop()
+	var last error
+	for {
+		select {
+		case err := <-exited:
+			return fmt.Sprintf("ended before it was ready: %s after %s", exitText(err), seconds(s.clock().Sub(began))), true
+		case <-ctx.Done():
+			return "", false
+		case <-deadline.C:
+			return s.asker.explain(last), false
+		case <-tick.C:
+			if last = s.asker.ready(ctx); last != nil {
+				continue
+			}
+			select { // what ended while it was asked is not ready
+			case err := <-exited:
+				return fmt.Sprintf("ended before it was ready: %s after %s", exitText(err), seconds(s.clock().Sub(began))), true
+			default:
+				return "", false
+			}
+		}
+	}
+}
+
+// whileReady returns why a ready workload is to be started again, or, when
+// ctx ended, "".
+func (s *supervisor) whileReady(ctx context.Context, exited <-chan error) (reason string, ended bool) {
+	var tick <-chan time.Time
+	if s.job.Live != nil {
+		t := time.NewTicker(liveEvery)
+		defer t.Stop()
+		tick = t.C
+	}
+	failures := 0
+	for {
+		select {
+		case err := <-exited:
+			return exitText(err), true
+		case <-ctx.Done():
+			return "", false
+		case <-tick:
+			err := s.asker.ask(ctx, *s.job.Live)
+			if err == nil {
+				failures = 0
+				continue
+			}
+			if failures++; failures >= liveFailures {
+				return fmt.Sprintf("does not live: %v, %d times in a row", err, failures), false
+			}
+		}
+	}
+}
+
+// end stops the workload's process group: TERM, and KILL when it takes too
+// long.
+func (s *supervisor) end(cmd *exec.Cmd, exited <-chan error) {
+	group := -cmd.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGTERM)
+	timer := time.NewTimer(s.job.Stop)
+	defer timer.Stop()
+	select {
+	case <-exited:
+	case <-timer.C:
+		s.note("did not end within %s of TERM and is killed", human(s.job.Stop))
+		_ = syscall.Kill(group, syscall.SIGKILL)
+		<-exited
+	}
+}
+
+// lookup finds a program as a person at the folder would: ./x there, x there
+// or in PATH.
+func lookup(name, dir string, env []string) (string, error) {
+	if filepath.IsAbs(name) {
+		return name, nil
+	}
+	inside := filepath.Join(dir, name)
+	if info, err := os.Stat(inside); err == nil && !info.IsDir() {
+		return inside, nil
+	}
+	if strings.Contains(name, "/") {
+		return "", fmt.Errorf("the artifact holds no %s", name)
+	}
+	for _, kv := range env {
+		path, ok := strings.CutPrefix(kv, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, d := range filepath.SplitList(path) {
+			p := filepath.Join(d, name)
+			if info, err := os.Stat(p); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+				return p, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("neither the artifact nor PATH has %s", name)
+}
+
+func exitText(err error) string {
+	if err == nil {
+		return "exited with code 0"
+	}
+	if ee, ok := err.(*exec.ExitError); ok {
+		if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			return "was ended by signal " + ws.Signal().String()
+		}
+		return fmt.Sprintf("exited with code %d", ee.ExitCode())
+	}
+	return err.Error()
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
