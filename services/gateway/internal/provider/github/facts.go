@@ -20,7 +20,7 @@ func fact(e cdevents.CDEventV04, err error, id string, t provider.Translation, a
 	if err != nil {
 		return provider.Fact{}, err
 	}
-	if strings.HasSuffix(id, "/") || id == "" {
+	if strings.TrimSpace(id) == "" || strings.HasSuffix(id, "/") {
 		return provider.Fact{}, lacks("what identifies its subject")
 	}
 	e.SetSubjectId(id)

@@ -86,7 +86,7 @@ func (*GitHub) Decode(r provider.Request) (provider.Delivery, error) {
 	if len(d.ID) > 200 {
 		return d, &provider.DecodeError{Reason: "the header X-GitHub-Delivery is longer than 200 characters"}
 	}
-	d.Action = payload(d.Payload).str("action")
+	d.Action = short(payload(d.Payload).str("action"), 100)
 	return d, nil
 }
 
@@ -111,6 +111,14 @@ func payloadText(r provider.Request) ([]byte, error) {
 		return []byte(form.Get("payload")), nil
 	}
 	return nil, &provider.MediaTypeError{Got: got, Want: want}
+}
+
+// short bounds what is taken from a payload into names.
+func short(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "")
+	}
+	return s
 }
 
 func isWord(s string) bool {

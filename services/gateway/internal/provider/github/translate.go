@@ -14,7 +14,10 @@ func (g *GitHub) Translate(d provider.Delivery) provider.Translation {
 	t := provider.Translation{
 		Repository: repositoryOf(p),
 		Commit:     commitOf(d.Event, p),
-		Sender:     p.str("sender", "login"),
+		Sender:     short(p.str("sender", "login"), 100),
+	}
+	if len(t.Repository) > 1000 { // no repository's address is
+		t.Repository = ""
 	}
 	row, known := g.row(d.Event, d.Action, p)
 	switch {
