@@ -28,8 +28,8 @@ type Description struct {
 	Name    string       // provisioner.environment.expiring
 	Major   int          // 1
 	Route   Route        //
-	Owner   string       // the service that publishes it; of a command, the one that receives it
-	Summary string       // a sentence, where the definition gave one; see the catalogue for the full text
+	Owner   string       // the service that publishes it, "" where only outsiders do; of a command, the one that receives it
+	Summary string       // a sentence, where the definition gave one; the full text is in its schema and in CATALOGUE.md
 	Data    reflect.Type // Go struct of the data
 	Filter  string       // the type as a NATS pattern over all versions: dev.slipway.provisioner.environment.expiring.*
 	Since   string       // release that introduced it

@@ -9,7 +9,6 @@ import (
 	"github.com/slipway-idp/slipway/events/deployer"
 	"github.com/slipway-idp/slipway/events/gateway"
 	"github.com/slipway-idp/slipway/events/notifier"
-	"github.com/slipway-idp/slipway/events/observer"
 	"github.com/slipway-idp/slipway/events/policy"
 	"github.com/slipway-idp/slipway/events/provisioner"
 )
@@ -39,7 +38,6 @@ func All() []events.Description {
 		notifier.DeliveryFailed.Describe(),
 		notifier.SubscriptionPaused.Describe(),
 
-		observer.RebuildTimelines.Describe(),
 
 		policy.DecisionMade.Describe(),
 		policy.ApprovalOpened.Describe(),

@@ -69,7 +69,9 @@ type Slipway struct {
 	DurationMs      int64  `json:"durationMs,omitempty"`
 }
 
-func define[C any](t api.CDEventType) Definition[C] {
+// define makes a definition. publisher is the service of ours that states such
+// facts; the facts of all others come from outside.
+func define[C any](t api.CDEventType, publisher ...string) Definition[C] {
 	prefix := t.UnversionedString() + "."
 	return Definition[C]{
 		prefix: prefix,
@@ -77,8 +79,7 @@ func define[C any](t api.CDEventType) Definition[C] {
 			Type:    t.String(),
 			Name:    t.Subject + "." + t.Predicate,
 			Route:   events.Public,
-			Owner:   "cdevents",
-			Summary: "CDEvents " + v05.SpecVersion + ": " + t.Subject + " " + t.Predicate + ".",
+			Owner:   strings.Join(publisher, ""),
 			Data:    reflect.TypeFor[C](),
 			Filter:  prefix + ">",
 			Since:   "0.1",

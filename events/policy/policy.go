@@ -64,9 +64,9 @@ type DecisionMadeData struct {
 type ApprovalOpenedData struct {
 	Approval  string    `json:"approval"` // id
 	Project   string    `json:"project"`
-	Subject   string    `json:"subject"`   // dev/orders
-	Digest    string    `json:"digest"`    // of set, plan and undo: what exactly is approved
-	Approvers []string  `json:"approvers"` // group:default/team-a
+	Subject   string    `json:"subject"`             // dev/orders
+	Digest    string    `json:"digest"`              // of set, plan and undo: what exactly is approved
+	Approvers []string  `json:"approvers,omitempty"` // group:default/team-a
 	Reasons   []Reason  `json:"reasons,omitempty"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }

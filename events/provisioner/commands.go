@@ -53,7 +53,7 @@ type EnsureResourcesData struct {
 	EnvironmentType string              `json:"environmentType"`
 	TTL             string              `json:"ttl,omitempty"` // of an environment that is made: "48h"; the type's default when empty
 	Workload        string              `json:"workload"`
-	Resources       map[string]Resource `json:"resources"` // by name in the workload
+	Resources       map[string]Resource `json:"resources,omitempty"` // by name in the workload
 }
 
 // ReleaseResourcesData says which claim is given up.
@@ -76,8 +76,8 @@ type ResourcesReadyData struct {
 	Request
 	Project     string                    `json:"project"`
 	Environment string                    `json:"environment"`
-	Outputs     map[string]map[string]any `json:"outputs"` // by resource, by key
-	Changes     []ResourceChange          `json:"changes"`
+	Outputs     map[string]map[string]any `json:"outputs,omitempty"` // by resource, by key
+	Changes     []ResourceChange          `json:"changes,omitempty"`
 }
 
 // ResourceChange says what was done for one resource.
@@ -102,5 +102,5 @@ type ResourcesFailedData struct {
 // ResourcesReleasedData says what is gone.
 type ResourcesReleasedData struct {
 	Request
-	Destroyed []string `json:"destroyed"` // names of resources
+	Destroyed []string `json:"destroyed,omitempty"` // names of resources
 }

@@ -68,6 +68,6 @@ type EnvironmentRolledBackData struct {
 	Saga        string              `json:"saga"`
 	Reason      string              `json:"reason"`
 	FailedStep  string              `json:"failedStep"`
-	Steps       []events.UndoneStep `json:"steps"`
+	Steps       []events.UndoneStep `json:"steps,omitempty"`
 	DurationMs  int64               `json:"durationMs,omitempty"` // from the request to the last undo
 }

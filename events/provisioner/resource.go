@@ -63,7 +63,7 @@ type ResourceDestroyedData struct {
 // ResourceDriftedData says in what a resource differs.
 type ResourceDriftedData struct {
 	ResourceRef
-	Differences []string `json:"differences"` // one line each, secrets masked
+	Differences []string `json:"differences,omitempty"` // one line each, secrets masked
 }
 
 // RunPlannedData sums up a plan; the plan itself is read by DataRef.
