@@ -38,7 +38,6 @@ func All() []events.Description {
 		notifier.DeliveryFailed.Describe(),
 		notifier.SubscriptionPaused.Describe(),
 
-
 		policy.DecisionMade.Describe(),
 		policy.ApprovalOpened.Describe(),
 		policy.ApprovalGranted.Describe(),

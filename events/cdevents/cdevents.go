@@ -76,13 +76,13 @@ func define[C any](t api.CDEventType, publisher ...string) Definition[C] {
 	return Definition[C]{
 		prefix: prefix,
 		desc: events.Description{
-			Type:    t.String(),
-			Name:    t.Subject + "." + t.Predicate,
-			Route:   events.Public,
-			Owner:   strings.Join(publisher, ""),
-			Data:    reflect.TypeFor[C](),
-			Filter:  prefix + ">",
-			Since:   "0.1",
+			Type:   t.String(),
+			Name:   t.Subject + "." + t.Predicate,
+			Route:  events.Public,
+			Owner:  strings.Join(publisher, ""),
+			Data:   reflect.TypeFor[C](),
+			Filter: prefix + ">",
+			Since:  "0.1",
 		},
 	}
 }
