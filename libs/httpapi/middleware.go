@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -57,7 +58,7 @@ func Recover(next http.Handler) http.Handler {
 			if cause == nil {
 				return
 			}
-			if cause == http.ErrAbortHandler {
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause) // net/http's own way to cut a connection
 			}
 			zerolog.Ctx(r.Context()).Error().Bytes("stack", debug.Stack()).Str("panic", fmt.Sprint(cause)).Msg("a handler panicked")
