@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/slipway-idp/slipway/events"
@@ -21,12 +24,21 @@ func (b *Bus) Prepare(ctx context.Context, service string, consumers []Consumer)
 	if err != nil {
 		return fmt.Errorf("consumers of %s: %w", service, err)
 	}
+	_, err = b.durables(ctx, all)
+	return err
+}
+
+// durables makes or reconciles the durable of each listener.
+func (b *Bus) durables(ctx context.Context, all []listener) ([]natsjs.Consumer, error) {
+	made := make([]natsjs.Consumer, 0, len(all))
 	for _, l := range all {
-		if _, err := b.durable(ctx, l); err != nil {
-			return err
+		c, err := b.durable(ctx, l)
+		if err != nil {
+			return nil, err
 		}
+		made = append(made, c)
 	}
-	return nil
+	return made, nil
 }
 
 // Run consumes until ctx ends, then lets the handlers at work finish (10 s at
@@ -45,8 +57,17 @@ func (b *Bus) Run(ctx context.Context, service string, consumers []Consumer) err
 	if err != nil {
 		return err
 	}
-	for _, l := range all {
-		router.AddConsumerHandler(l.durable, l.durable, b.subscriber(l), b.handler(l)).AddMiddleware(b.middlewares(l)...)
+	// All of them before the router runs: a subscription that fails half way
+	// would leave the others' handlers behind.
+	made, err := b.durables(ctx, all)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("consume for %s: %w", service, err)
+	}
+	for i, l := range all {
+		router.AddConsumerHandler(l.durable, l.durable, b.subscriber(l, made[i]), b.handler(l)).AddMiddleware(b.middlewares(l)...)
 	}
 	if err := router.Run(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("consume for %s: %w", service, err)
@@ -55,10 +76,17 @@ func (b *Bus) Run(ctx context.Context, service string, consumers []Consumer) err
 }
 
 // subscriber of a listener: the topic is not used, since the durable is known.
-func (b *Bus) subscriber(l listener) message.Subscriber {
+func (b *Bus) subscriber(l listener, made natsjs.Consumer) message.Subscriber {
+	var asked atomic.Bool
+	find := func(ctx context.Context, _ string) (natsjs.Consumer, error) {
+		if !asked.Swap(true) {
+			return made, nil
+		}
+		return b.durable(ctx, l) // it is gone from the server
+	}
 	return jetstream.NewSubscriber(jetstream.SubscriberConfig{
 		Conn:        b.nc,
-		Consumer:    func(ctx context.Context, _ string) (natsjs.Consumer, error) { return b.durable(ctx, l) },
+		Consumer:    find,
 		Concurrency: l.settings.concurrency,
 		Prefetch:    l.settings.prefetch,
 		Lane:        lane,
@@ -112,32 +140,61 @@ func (b *Bus) handler(l listener) message.NoPublishHandlerFunc {
 	}
 }
 
-// durable makes or reconciles a consumer at the server. Where one exists, it
-// keeps its place in the stream: only what it listens to and its limits follow.
+// durable makes or reconciles a consumer at the server. While the server does
+// not answer it goes on trying until ctx ends.
 func (b *Bus) durable(ctx context.Context, l listener) (natsjs.Consumer, error) {
-	want := l.config()
-	for {
-		have, err := b.js.Consumer(ctx, l.stream, l.durable)
+	for told := false; ; told = true {
+		c, err := b.reconcile(ctx, l)
 		if err == nil {
-			old := have.CachedInfo().Config
-			want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
-			want.Replicas, want.MemoryStorage = old.Replicas, old.MemoryStorage
-			updated, err := b.js.UpdateConsumer(ctx, l.stream, want)
-			if err != nil {
-				return nil, fmt.Errorf("reconcile consumer %s of stream %s: %w", l.durable, l.stream, err)
-			}
-			return updated, nil
+			return c, nil
 		}
-		if !errors.Is(err, natsjs.ErrConsumerNotFound) {
-			return nil, fmt.Errorf("look up consumer %s of stream %s: %w", l.durable, l.stream, err)
+		err = fmt.Errorf("consumer %s of stream %s: %w", l.durable, l.stream, err)
+		if !noAnswer(err) {
+			return nil, err
 		}
-		made, err := b.js.CreateConsumer(ctx, l.stream, want)
-		if errors.Is(err, natsjs.ErrConsumerExists) {
-			continue // another replica was quicker
+		if !told {
+			b.log.Warn().Err(err).Msg("waiting for the NATS server")
 		}
-		if err != nil {
-			return nil, fmt.Errorf("make consumer %s of stream %s: %w", l.durable, l.stream, err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(reconcilePause):
 		}
-		return made, nil
 	}
+}
+
+const reconcilePause = 500 * time.Millisecond
+
+// noAnswer is whether the server, or JetStream in it, was not there.
+func noAnswer(err error) bool {
+	for _, e := range []error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrConnectionReconnecting,
+		nats.ErrDisconnected, natsjs.ErrJetStreamNotEnabled,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// reconcile makes a consumer. Where one exists, it keeps its place in the
+// stream: only what it listens to and its limits follow.
+func (b *Bus) reconcile(ctx context.Context, l listener) (natsjs.Consumer, error) {
+	want := l.config()
+	have, err := b.js.Consumer(ctx, l.stream, l.durable)
+	if errors.Is(err, natsjs.ErrConsumerNotFound) {
+		have, err = b.js.CreateConsumer(ctx, l.stream, want)
+		if !errors.Is(err, natsjs.ErrConsumerExists) {
+			return have, err
+		}
+		have, err = b.js.Consumer(ctx, l.stream, l.durable) // another replica was quicker
+	}
+	if err != nil {
+		return nil, err
+	}
+	old := have.CachedInfo().Config
+	want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
+	want.Replicas, want.MemoryStorage = old.Replicas, old.MemoryStorage
+	return b.js.UpdateConsumer(ctx, l.stream, want)
 }
