@@ -4,7 +4,8 @@ package gateway
 import "github.com/slipway-idp/slipway/events"
 
 // DeliveryRecorded is published when a webhook delivery was verified and is
-// durable, whatever came of it. Subject: <webhook>/<delivery id>.
+// durable, and became no CDEvent, or not all that its Webhook's map asked for.
+// Subject: <webhook>/<delivery id>.
 var DeliveryRecorded = events.Define[DeliveryRecordedData]("gateway.delivery.recorded", 1)
 
 // DeliveryRecordedData says what came in. The raw body stays with the gateway.
