@@ -64,8 +64,10 @@ func (b *Bus) Tail(ctx context.Context, o TailOptions) iter.Seq2[Stored, error] 
 			o.Started()
 			o.Started = nil
 		}
+		status := b.nc.StatusChanged(nats.CONNECTED)
+		defer b.nc.RemoveStatusListener(status)
 		for ctx.Err() == nil {
-			last, err := b.tailOnce(ctx, stream, config, o.Started, yield)
+			last, err := b.tailOnce(ctx, stream, config, o.Started, status, yield)
 			if err == nil {
 				return
 			}
@@ -80,6 +82,7 @@ func (b *Bus) Tail(ctx context.Context, o TailOptions) iter.Seq2[Stored, error] 
 			b.log.Debug().Err(err).Str("stream", stream).Msg("tail interrupted, going on")
 			select {
 			case <-ctx.Done():
+			case <-status:
 			case <-time.After(tailPause):
 			}
 		}
@@ -97,7 +100,7 @@ func yieldError(ctx context.Context, yield func(Stored, error) bool, stream stri
 
 // tailOnce reads until it is interrupted, and tells the last sequence it saw.
 // A nil error means that nobody wants more.
-func (b *Bus) tailOnce(ctx context.Context, stream string, config natsjs.OrderedConsumerConfig, started func(), yield func(Stored, error) bool) (last uint64, err error) {
+func (b *Bus) tailOnce(ctx context.Context, stream string, config natsjs.OrderedConsumerConfig, started func(), status <-chan nats.Status, yield func(Stored, error) bool) (last uint64, err error) {
 	consumer, err := b.js.OrderedConsumer(ctx, stream, config)
 	if err != nil {
 		return 0, err
@@ -110,8 +113,19 @@ func (b *Bus) tailOnce(ctx context.Context, stream string, config natsjs.Ordered
 	if started != nil {
 		started()
 	}
+	// A new connection has forgotten the pull, which the heartbeats would tell
+	// only after a while.
+	reading, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	go func() {
+		select {
+		case <-status:
+			interrupt()
+		case <-reading.Done():
+		}
+	}()
 	for {
-		m, err := messages.Next(natsjs.NextContext(ctx))
+		m, err := messages.Next(natsjs.NextContext(reading))
 		if ctx.Err() != nil {
 			return last, nil
 		}

@@ -18,6 +18,7 @@ import (
 const (
 	pullExpiry    = 30 * time.Second
 	pullHeartbeat = 10 * time.Second
+	findTimeout   = 2 * time.Second
 )
 
 // subscription is one running pull of one consumer.
@@ -180,7 +181,9 @@ func (s *subscription) find(ctx context.Context, err error) {
 	if !errors.Is(err, jetstream.ErrConsumerDeleted) && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return
 	}
-	if consumer, err := s.c.Consumer(ctx, s.topic); err == nil {
+	asking, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	if consumer, err := s.c.Consumer(asking, s.topic); err == nil {
 		s.consumer = consumer
 	} else if ctx.Err() == nil {
 		s.c.Log.Warn().Err(err).Str("topic", s.topic).Msg("consumer is gone and cannot be made")
