@@ -37,6 +37,8 @@ type Settings struct {
 
 type sourced struct{ value, from string }
 
+const fromDefault = "default"
+
 // Get returns a value; asking for an unknown name is a fault of the program.
 func (s Settings) Get(name string) string {
 	v, ok := s.values[name]
@@ -46,6 +48,11 @@ func (s Settings) Get(name string) string {
 	return v.value
 }
 
+// Explicit reports whether somebody set this value, rather than nobody.
+func (s Settings) Explicit(name string) bool {
+	return s.Get(name) != "" && s.values[name].from != fromDefault
+}
+
 // ErrPrinted is returned by LoadSettings when --print-config or --help was
 // asked for and answered: there is nothing more to do.
 var ErrPrinted = errors.New("printed")
@@ -53,45 +60,54 @@ var ErrPrinted = errors.New("printed")
 // LoadSettings reads flags, variables and the file named by --config. It
 // reports every problem at once.
 func LoadSettings(program string, list []Setting, args, environ []string, out io.Writer) (Settings, error) {
-	s := Settings{list: list, values: map[string]sourced{}}
 	flags := pflag.NewFlagSet(program, pflag.ContinueOnError)
 	flags.SetOutput(out)
+	resolve := BindSettings(flags, list)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return Settings{}, ErrPrinted
+		}
+		return Settings{}, err
+	}
+	return resolve(environ, out)
+}
+
+// BindSettings adds a flag per setting, --config and --print-config to flags.
+// What it returns gives the settings once the flags were parsed.
+func BindSettings(flags *pflag.FlagSet, list []Setting) func(environ []string, out io.Writer) (Settings, error) {
 	file := flags.String("config", "", "YAML file with settings")
 	show := flags.Bool("print-config", false, "print the settings in force and where each is from, and exit")
 	given := map[string]*string{}
 	for _, one := range list {
 		given[one.Name] = flags.String(one.Name, one.Default, one.Usage+" ("+one.env()+")")
 	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return s, ErrPrinted
-		}
-		return s, err
-	}
-	fromFile, problems := readSettings(*file, list)
-	for _, one := range list {
-		v := sourced{one.Default, "default"}
-		if text, ok := fromFile[one.Name]; ok {
-			v = sourced{text, *file}
-		}
-		if text, ok := lookup(environ, one.env()); ok {
-			v = sourced{text, one.env()}
-		}
-		if flags.Changed(one.Name) {
-			v = sourced{*given[one.Name], "--" + one.Name}
-		}
-		s.values[one.Name] = v
-		if one.Check != nil {
-			if err := one.Check(v.value); err != nil {
-				problems = append(problems, fmt.Errorf("%s (from %s): %w", one.Name, v.from, err))
+	return func(environ []string, out io.Writer) (Settings, error) {
+		s := Settings{list: list, values: map[string]sourced{}}
+		fromFile, problems := readSettings(*file, list)
+		for _, one := range list {
+			v := sourced{one.Default, fromDefault}
+			if text, ok := fromFile[one.Name]; ok {
+				v = sourced{text, *file}
+			}
+			if text, ok := lookup(environ, one.env()); ok {
+				v = sourced{text, one.env()}
+			}
+			if flags.Changed(one.Name) {
+				v = sourced{*given[one.Name], "--" + one.Name}
+			}
+			s.values[one.Name] = v
+			if one.Check != nil {
+				if err := one.Check(v.value); err != nil {
+					problems = append(problems, fmt.Errorf("%s (from %s): %w", one.Name, v.from, err))
+				}
 			}
 		}
+		if *show {
+			s.print(out)
+			return s, errors.Join(append(problems, ErrPrinted)...)
+		}
+		return s, errors.Join(problems...)
 	}
-	if *show {
-		s.print(out)
-		return s, errors.Join(append(problems, ErrPrinted)...)
-	}
-	return s, errors.Join(problems...)
 }
 
 func readSettings(file string, list []Setting) (map[string]string, []error) {
