@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -129,7 +130,7 @@ func (p *platform) ask(input any) (answer, error) {
 		err = p.bus.Request(ctx, policy.Subject, map[string]any{
 			"id": "q1", "kind": "deploy", "project": "shop", "subject": "dev/orders", "input": input, "correlationId": "c0ffee",
 		}, &a)
-		return err != bus.ErrNoResponder
+		return !errors.Is(err, bus.ErrNoResponder)
 	}, 10*time.Second, 10*time.Millisecond)
 	return a, err
 }
@@ -237,7 +238,7 @@ func TestPolicy_EvaluationFails_IsNoVerdictAndNothingIsKept(t *testing.T) {
 	p := newPlatform(t)
 	require.Equal(t, http.StatusOK, p.apply(noEvil, nil))
 	_, err := p.ask(map[string]any{"workload": "evil", "replicas": "many"})
-	var remote *bus.RemoteError
+	var remote *httpapi.Problem
 	require.ErrorAs(t, err, &remote)
 	require.Equal(t, http.StatusServiceUnavailable, remote.Status)
 	require.Contains(t, remote.Detail, "no-evil")
