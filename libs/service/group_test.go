@@ -104,8 +104,14 @@ func TestServe_InMemory_AnswersHealthAndReadiness_AndEndsStreamsOnStop(t *testin
 	require.NoError(t, err)
 	defer res.Body.Close()
 	<-streaming
+	read := make(chan string, 1)
+	go func() {
+		body, _ := io.ReadAll(res.Body)
+		read <- string(body)
+	}()
 	cancel()
 	require.NoError(t, <-stopped)
+	require.Equal(t, "one\n", <-read)
 	_, err = client.Get(owner.BaseURL + "/healthz")
 	require.Error(t, err)
 }
