@@ -156,14 +156,14 @@ func TestRelay_BatchWithOneAlreadyStored_RestIsPublishedInOrder(t *testing.T) {
 	h := newHarness(t)
 	o := newOutbox()
 	var all []store.Message
-	for n := range 10 {
+	for n := range 30 {
 		all = append(all, event(t, pinged, n))
 	}
 	h.publish(all[0], all[1])
 	o.add("one", all...)
 	h.relay(o)
 	await(t, o.empty, "the outbox to be empty")
-	require.Equal(t, upTo(10), h.stored())
+	require.Equal(t, upTo(30), h.stored())
 }
 
 func TestRelay_SeveralStreams_EachEntryInItsOwn(t *testing.T) {
