@@ -74,7 +74,7 @@ func (d *Driver) Kinds() []driver.Kind {
 	return []driver.Kind{
 		{Name: "redis", Summary: "a Redis server (miniredis) of its own", Inputs: nil,
 			Outputs: []string{"host", "port", "username", "password"}, Secrets: []string{"password"}},
-		{Name: "s3", Summary: "an S3 bucket on a server (versitygw) of its own", Inputs: []string{"bucket"},
+		{Name: "s3", Summary: "an S3 bucket on a server (versitygw) of its own", Inputs: []string{"bucket", "folder"},
 			Outputs: []string{"endpoint", "host", "port", "region", "bucket", "access_key_id", "secret_key"}, Secrets: []string{"secret_key"}},
 		{Name: "jetstream", Summary: "a key-value bucket and a stream on a NATS server of their own", Inputs: []string{"bucket", "stream", "subjects"},
 			Outputs: []string{"url", "host", "port", "bucket", "stream", "subject", "user", "password"}, Secrets: []string{"password"}},

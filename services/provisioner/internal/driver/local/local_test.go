@@ -198,6 +198,27 @@ func TestS3_PassesTheSuite(t *testing.T) {
 	})
 }
 
+func TestS3_FolderOfAVolume_HoldsItsObjects(t *testing.T) {
+	t.Parallel()
+	d := (&world{}).open(t, false)
+	disk := driver.Ref{Name: "shop.dev.disk", Kind: "volume"}
+	volume, err := d.Apply(t.Context(), driver.Request{Ref: disk})
+	require.NoError(t, err)
+	ref := driver.Ref{Name: "shop.dev.bucket", Kind: "s3"}
+	a, err := d.Apply(t.Context(), driver.Request{Ref: ref, Inputs: map[string]any{"folder": volume.Outputs["path"]}})
+	require.NoError(t, err)
+	c, name := bucket(a)
+	_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("a/b.txt"), Body: strings.NewReader("hello")})
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(volume.Outputs["path"].(string), "buckets", *name, "a", "b.txt"))
+	require.NoError(t, d.Destroy(t.Context(), ref))
+	require.NoError(t, d.Destroy(t.Context(), disk))
+	require.NoDirExists(t, volume.Outputs["path"].(string))
+
+	_, err = d.Apply(t.Context(), driver.Request{Ref: ref, Inputs: map[string]any{"folder": "disk"}})
+	require.ErrorContains(t, err, "give a whole path")
+}
+
 func TestS3_WrongKey_IsRefused(t *testing.T) {
 	t.Parallel()
 	d := (&world{}).open(t, false)
