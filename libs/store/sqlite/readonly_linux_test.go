@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,4 +56,34 @@ func TestOpen_ExistingFileCannotBeWritten_IsReadOnly(t *testing.T) {
 	var err error
 	asNobody(func() { _, err = Open(context.Background(), path, Options{}) })
 	require.ErrorIs(t, err, store.ErrReadOnly)
+}
+
+// filesOf counts this process's open files below dir.
+func filesOf(t *testing.T, dir string) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	n := 0
+	for _, f := range open {
+		if to, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(to, dir+"/") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestClose_AndRefusedOpen_LeaveNoFileOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	s := open(t, path)
+	require.NoError(t, put(s, "a"))
+	require.Positive(t, filesOf(t, dir))
+	require.NoError(t, s.Close())
+	require.Zero(t, filesOf(t, dir))
+	require.NoFileExists(t, path+"-wal", "the log is merged into the file")
+	rawSQL(t, path, "UPDATE slipway_schema SET version = 7")
+	_, err := Open(context.Background(), path, Options{})
+	require.Error(t, err)
+	require.Zero(t, filesOf(t, dir))
 }

@@ -88,11 +88,21 @@ func (s *Store) open(ctx context.Context, readers int) error {
 	if err != nil {
 		return err
 	}
+	// sql.DB.Close leaves a connection open that somebody holds.
+	var prepared *statements
+	defer func() {
+		if s.writer != nil {
+			return
+		}
+		if prepared != nil {
+			_ = prepared.close()
+		}
+		_ = conn.Close()
+	}()
 	if err := prepareSchema(ctx, conn, s.path, s.clock()); err != nil {
 		return err
 	}
-	statements, err := prepare(ctx, conn)
-	if err != nil {
+	if prepared, err = prepare(ctx, conn); err != nil {
 		return err
 	}
 	if s.read, err = sql.Open("sqlite", dsn(s.path, "busy_timeout(5000)", "query_only(1)", "temp_store(memory)")); err != nil {
@@ -103,7 +113,7 @@ func (s *Store) open(ctx context.Context, readers int) error {
 	if err := s.read.PingContext(ctx); err != nil {
 		return err
 	}
-	s.writer = newWriter(conn, statements, s.clock, s.fault)
+	s.writer = newWriter(conn, prepared, s.clock, s.fault)
 	go s.writer.run()
 	return nil
 }
@@ -119,7 +129,7 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		s.writer.stop()
-		s.closeErr = errors.Join(s.read.Close(), s.write.Close())
+		s.closeErr = errors.Join(s.writer.statements.close(), s.writer.conn.Close(), s.read.Close(), s.write.Close())
 	})
 	return s.closeErr
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -15,6 +16,18 @@ type statements struct {
 	getMark, addMark                            *sql.Stmt
 	addMessage, markPublished                   *sql.Stmt
 	due, setWake                                *sql.Stmt
+
+	all []*sql.Stmt
+}
+
+// close must come before the connection's: SQLite keeps the files open for as
+// long as a statement lives.
+func (s *statements) close() error {
+	var errs []error
+	for _, one := range s.all {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
@@ -43,8 +56,9 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.sql)
 		if err != nil {
-			return nil, fmt.Errorf("preparing %q: %w", p.sql, err)
+			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.sql, err), s.close())
 		}
+		s.all = append(s.all, stmt)
 		*p.to = stmt
 	}
 	return &s, nil
