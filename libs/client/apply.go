@@ -1,0 +1,45 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// Applied is what became of the documents.
+type Applied struct {
+	ID      string          `json:"id,omitempty"`
+	Status  string          `json:"status,omitempty"`
+	DryRun  bool            `json:"dryRun,omitempty"`
+	Results []AppliedResult `json:"results"`
+}
+
+// AppliedResult is what became of one document: created, updated or unchanged.
+type AppliedResult struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`
+	Project  string `json:"project,omitempty"`
+	Result   string `json:"result"`
+	Version  int64  `json:"version,omitempty"`
+	Location string `json:"location,omitempty"`
+	// Operation is the id of what goes on behind it, where it takes time.
+	Operation string `json:"operation,omitempty"`
+	// Diff is what would change, on a dry run.
+	Diff string `json:"diff,omitempty"`
+}
+
+// Apply sends a stream of YAML or JSON documents. All are checked before any
+// is applied; sending them again is safe. With dryRun nothing is changed.
+func (c *Client) Apply(ctx context.Context, project string, documents io.Reader, dryRun bool) (Applied, error) {
+	q := url.Values{}
+	set(q, "project", project)
+	if dryRun {
+		q.Set("dryRun", "true")
+	}
+	var a Applied
+	return a, c.Do(ctx, Request{
+		Method: http.MethodPost, Path: "/api/v1/apply", Query: q,
+		Header: http.Header{"Content-Type": {"application/yaml"}}, Body: documents,
+	}, &a)
+}
