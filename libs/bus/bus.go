@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,6 +53,8 @@ type Bus struct {
 	log   zerolog.Logger
 	clock func() time.Time
 	name  string
+
+	preparing atomic.Int64 // calls of Run whose durables are not there yet
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -150,6 +153,18 @@ func (b *Bus) Healthy() error {
 		return fmt.Errorf("bus is %s: %w", b.nc.Status(), err)
 	}
 	return fmt.Errorf("bus is %s", b.nc.Status())
+}
+
+// Ready returns nil when connected and every Run under way has its durables:
+// from then on nothing that is published is missed.
+func (b *Bus) Ready() error {
+	if err := b.Healthy(); err != nil {
+		return err
+	}
+	if b.preparing.Load() > 0 {
+		return errors.New("consumers are being prepared")
+	}
+	return nil
 }
 
 // Close sends what is buffered and closes the connection. Run, Relay and

@@ -59,7 +59,9 @@ func (b *Bus) Run(ctx context.Context, service string, consumers []Consumer) err
 	}
 	// All of them before the router runs: a subscription that fails half way
 	// would leave the others' handlers behind.
+	b.preparing.Add(1)
 	made, err := b.durables(ctx, all)
+	b.preparing.Add(-1)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

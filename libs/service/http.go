@@ -28,6 +28,12 @@ func Serve(d Deps, h http.Handler, ready func(context.Context) error) func(conte
 		httpapi.JSON(w, http.StatusOK, map[string]string{"status": "alive", "service": d.Name})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if d.Bus != nil {
+			if err := d.Bus.Ready(); err != nil {
+				httpapi.Write(w, r, httpapi.Unavailable(time.Second, d.Name+" is not ready: "+err.Error()))
+				return
+			}
+		}
 		if ready != nil {
 			if err := ready(r.Context()); err != nil {
 				httpapi.Write(w, r, httpapi.Unavailable(time.Second, d.Name+" is not ready: "+err.Error()))
