@@ -210,8 +210,6 @@ func TestIngress_Streams_PassBothWaysAtOnce(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 }
 
-
-
 func TestIngress_Upgrade_PassesAndIsCounted(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

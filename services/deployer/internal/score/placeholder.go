@@ -174,3 +174,23 @@ func (w Workload) lookup(ref string, outputs Outputs) (text, secret string, err 
 	}
 	return fmt.Sprint(value), "", nil
 }
+
+// Params are a resource's parameters with what is known of the workload filled
+// in; references to other resources are left to whoever provisions them.
+func (w Workload) Params(resource string) map[string]any {
+	params := w.Resources[resource].Params
+	if len(params) == 0 {
+		return nil
+	}
+	out, err := framework.Substitute(map[string]any(params), func(ref string) (string, error) {
+		if !strings.HasPrefix(ref, "metadata.") {
+			return "${" + ref + "}", nil
+		}
+		text, _, err := w.lookup(ref, nil)
+		return text, err
+	})
+	if err != nil {
+		return params // Load has refused what cannot be looked up
+	}
+	return out.(map[string]any)
+}
