@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-idp/slipway/services/policy/internal/api"
 	"github.com/slipway-idp/slipway/services/policy/internal/decision"
 	"github.com/slipway-idp/slipway/services/policy/internal/driver/opa"
+	"github.com/slipway-idp/slipway/services/policy/internal/ownership"
 	"github.com/slipway-idp/slipway/services/policy/internal/project"
 	"github.com/slipway-idp/slipway/services/policy/internal/rulebook"
 )
@@ -36,22 +37,25 @@ type Config struct {
 
 // Service is the policy service.
 type Service struct {
-	c     Config
-	book  *rulebook.Book
-	judge *decision.Judge
-	api   http.Handler
+	c      Config
+	book   *rulebook.Book
+	owners *ownership.Copy
+	judge  *decision.Judge
+	api    http.Handler
 }
 
 // New wires the service. Nothing runs before Run.
 func New(c Config) (*Service, error) {
 	book := rulebook.NewBook(rulebook.NewRepository(c.Store, Name), opa.NewCompiler())
 	decisions := decision.NewRepository(c.Store, Name, c.Clock)
+	owners := ownership.New(c.Store, Name)
 	a := &api.API{Projects: project.NewRepository(c.Store, Name), Book: book, Decisions: decisions, Spec: openAPI}
 	return &Service{
-		c:     c,
-		book:  book,
-		judge: &decision.Judge{Editions: book, Decisions: decisions, Clock: c.Clock},
-		api:   httpapi.Recover(a.Handler(c.Identity)),
+		c:      c,
+		book:   book,
+		owners: owners,
+		judge:  &decision.Judge{Editions: book, Decisions: decisions, Enrich: owners.Enrich, Clock: c.Clock},
+		api:    httpapi.Recover(a.Handler(c.Identity)),
 	}, nil
 }
 
@@ -63,6 +67,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	var g service.Group
 	g.Add("relay", func(ctx context.Context) error { return s.c.Bus.Relay(ctx, s.c.Store.Outbox()) })
+	g.Add("consumers", func(ctx context.Context) error { return s.c.Bus.Run(ctx, Name, s.Consumers()) })
 	g.Add("decide", func(ctx context.Context) error { return s.c.Bus.Serve(ctx, Subject, Name, api.RPC(s.judge)) })
 	g.Add("http", service.Serve(s.c.Deps, s.api, nil))
 	return g.Run(ctx)

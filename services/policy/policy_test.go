@@ -8,13 +8,18 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/events/catalog"
 	policyevents "github.com/slipway-idp/slipway/events/policy"
+	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/bus/embedded"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
@@ -34,6 +39,7 @@ type platform struct {
 	identity httpapi.Identity
 	client   *http.Client
 	stop     func()
+	said     int
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -133,6 +139,30 @@ func (p *platform) ask(input any) (answer, error) {
 		return !errors.Is(err, bus.ErrNoResponder)
 	}, 10*time.Second, 10*time.Millisecond)
 	return a, err
+}
+
+// say publishes an event as another service would: through an outbox.
+func (p *platform) say(draft events.Draft, err error) {
+	p.t.Helper()
+	require.NoError(p.t, err)
+	p.said++
+	s, err := sqlite.Open(p.t.Context(), filepath.Join(p.dir, "other.db"), sqlite.Options{})
+	require.NoError(p.t, err)
+	repo := aggregate.New(s, aggregate.Options[int]{Service: "catalog", Kind: "test"})
+	_, err = repo.Update(p.t.Context(), strconv.Itoa(p.said), events.Cause{}, func(*int, bool) (aggregate.Decision, error) {
+		return aggregate.Decision{Events: []events.Draft{draft}}, nil
+	})
+	require.NoError(p.t, err)
+	ctx, cancel := context.WithCancel(p.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.bus.Relay(ctx, s.Outbox()) }()
+	require.Eventually(p.t, func() bool {
+		n, err := s.Outbox().Backlog(p.t.Context())
+		return err == nil && n == 0
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(p.t, <-done)
+	require.NoError(p.t, s.Close())
 }
 
 const project = `apiVersion: slipway.dev/v1alpha1
@@ -257,6 +287,33 @@ func TestPolicy_Deleted_IsNoLongerAsked(t *testing.T) {
 	a, err := p.ask(map[string]any{"workload": "evil", "replicas": "1"})
 	require.NoError(t, err)
 	require.True(t, a.Allowed)
+}
+
+func TestPolicy_ComponentOfTheCatalog_GivesItsOwnerToThePolicies(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	require.Equal(t, http.StatusOK, p.apply(strings.Replace(noEvil, `input.workload == "evil"`, `input.owner == ""`, 1), nil))
+	ask := func() string {
+		a, err := p.ask(map[string]any{"workload": "orders", "owner": "", "replicas": "1"})
+		require.NoError(t, err)
+		return a.Result
+	}
+	require.Equal(t, "deny", ask())
+	p.say(catalog.EntityChanged.Draft(events.Org, "component:default/orders", catalog.EntityChangedData{
+		Ref: "component:default/orders", Kind: "Component", Name: "orders", Version: 2, Owner: "group:default/shop", Change: "updated",
+	}))
+	require.Eventually(t, func() bool { return ask() == "allow" }, 10*time.Second, 10*time.Millisecond)
+	p.say(catalog.EntityChanged.Draft(events.Org, "component:default/orders", catalog.EntityChangedData{
+		Ref: "component:default/orders", Kind: "Component", Name: "orders", Version: 1, Change: "created",
+	}))
+	p.say(catalog.EntityRemoved.Draft(events.Org, "component:default/other", catalog.EntityRemovedData{
+		Ref: "component:default/other", Kind: "Component", Name: "other", Version: 3,
+	}))
+	require.Equal(t, "allow", ask(), "what came late is older")
+	p.say(catalog.EntityRemoved.Draft(events.Org, "component:default/orders", catalog.EntityRemovedData{
+		Ref: "component:default/orders", Kind: "Component", Name: "orders", Version: 3,
+	}))
+	require.Eventually(t, func() bool { return ask() == "deny" }, 10*time.Second, 10*time.Millisecond)
 }
 
 func TestPolicy_WrongDocuments_NameWhatIsWrong(t *testing.T) {

@@ -70,8 +70,8 @@ type Prepared struct {
 	Digest   string
 }
 
-// Prepare checks a question.
-func Prepare(q Question) (Prepared, error) {
+// Prepare checks a question. enrich may add to its input; nil adds nothing.
+func Prepare(q Question, enrich func(input map[string]any) error) (Prepared, error) {
 	known := false
 	for _, k := range rulebook.Kinds() {
 		known = known || k == q.Kind
@@ -90,6 +90,11 @@ func Prepare(q Question) (Prepared, error) {
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Prepared{}, &InvalidError{"input", "is followed by something else"}
+	}
+	if enrich != nil {
+		if err := enrich(input); err != nil {
+			return Prepared{}, err
+		}
 	}
 	canonical, err := json.Marshal(input) // sorts the keys, so that their order does not count
 	if err != nil {

@@ -29,7 +29,7 @@ func question(input string) Question {
 
 func decide(t *testing.T, ed *rulebook.Edition, q Question) (Decision, error) {
 	t.Helper()
-	p, err := Prepare(q)
+	p, err := Prepare(q, nil)
 	require.NoError(t, err)
 	return Decide(context.Background(), p, ed.Bundle(q.Kind, q.Project), time.Unix(0, 0))
 }
@@ -108,13 +108,13 @@ func TestPrepare_WhatCannotBeAsked_IsRefusedByField(t *testing.T) {
 	} {
 		q := question(`{}`)
 		change(&q)
-		_, err := Prepare(q)
+		_, err := Prepare(q, nil)
 		var invalid *InvalidError
 		require.ErrorAs(t, err, &invalid)
 		require.Equal(t, field, invalid.Field)
 	}
 	for _, input := range []string{``, `null`, `{} {}`, `{"a":}`} {
-		_, err := Prepare(question(input))
+		_, err := Prepare(question(input), nil)
 		require.Error(t, err, input)
 	}
 }

@@ -36,7 +36,9 @@ type Editions interface {
 type Judge struct {
 	Editions  Editions
 	Decisions *Repository
-	Clock     func() time.Time
+	// Enrich adds what this service knows itself to a question's input.
+	Enrich func(ctx context.Context, input map[string]any) error
+	Clock  func() time.Time
 }
 
 // Decide answers a question. Asked again with the same input under the same
@@ -44,7 +46,7 @@ type Judge struct {
 // twice. *InvalidError says what is wrong with the question; any other error
 // means that it is undecided.
 func (j *Judge) Decide(ctx context.Context, q Question, cause events.Cause) (Decision, error) {
-	p, err := Prepare(q)
+	p, err := Prepare(q, func(input map[string]any) error { return j.Enrich(ctx, input) })
 	if err != nil {
 		return Decision{}, err
 	}
