@@ -213,7 +213,7 @@ func TestPolicy_DocumentApplied_DecidesFromThenOn(t *testing.T) {
 
 	var kept struct{ Input json.RawMessage }
 	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/decisions/"+a.Decision, nil, &kept))
-	require.JSONEq(t, `{"workload":"evil","replicas":"1"}`, string(kept.Input))
+	require.JSONEq(t, `{"workload":"evil","replicas":"1","owner":""}`, string(kept.Input))
 }
 
 func TestPolicy_SameQuestionAcrossARestart_IsOneDecisionAndOneEvent(t *testing.T) {
