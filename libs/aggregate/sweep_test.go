@@ -33,19 +33,51 @@ func wakeAt(at time.Time) func(*ship, bool) (aggregate.Decision, error) {
 	return func(*ship, bool) (aggregate.Decision, error) { return aggregate.Decision{WakeAt: at}, nil }
 }
 
-func TestSweep_TimerIsSetWhileItWaits_IsHandedOverWithoutDelay(t *testing.T) {
+// inBubble runs fn where time passes only while everybody waits.
+func inBubble(t *testing.T, fn func(d *dock)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{})
+		require.NoError(t, err)
+		fn(&dock{T: t, store: s, ships: repository(s, time.Now)})
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestSweep_TimerIsSetWhileItWaits_IsHandedOverAtItsMoment(t *testing.T) {
 	t.Parallel()
-	d := newDock(t)
-	woken := make(chan aggregate.Versioned[ship], 1)
-	defer sweep(t, d.ships, func(ctx context.Context, v aggregate.Versioned[ship]) error {
-		_, err := d.ships.Update(ctx, v.ID, events.Cause{}, wakeAt(time.Time{}))
-		woken <- v
-		return err
-	})()
-	d.update("1", events.Cause{}, wakeAt(d.now))
-	v := <-woken
-	require.Equal(t, "1", v.ID)
-	require.EqualValues(t, 1, v.Version)
+	inBubble(t, func(d *dock) {
+		woken := make(chan aggregate.Versioned[ship], 1)
+		stop := sweep(d.T, d.ships, func(ctx context.Context, v aggregate.Versioned[ship]) error {
+			_, err := d.ships.Update(ctx, v.ID, events.Cause{}, wakeAt(time.Time{}))
+			woken <- v
+			return err
+		})
+		synctest.Wait() // it looked and found nothing
+		due := time.Now().Add(300 * time.Millisecond)
+		d.update("1", events.Cause{}, wakeAt(due))
+		v := <-woken
+		require.Equal(d.T, "1", v.ID)
+		require.EqualValues(d.T, 1, v.Version)
+		require.Equal(d.T, due, time.Now())
+		stop()
+	})
+}
+
+func TestSweep_AnotherProcessSetsATimer_IsSeenWithinASecond(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(d *dock) {
+		d.update("far", events.Cause{}, wakeAt(time.Now().Add(time.Hour)))
+		woken := make(chan string, 1)
+		stop := sweep(d.T, d.ships, func(_ context.Context, v aggregate.Versioned[ship]) error { woken <- v.ID; return nil })
+		synctest.Wait()
+		due := time.Now().Add(10 * time.Second)
+		_, err := repository(d.store, time.Now).Update(context.Background(), "1", events.Cause{}, wakeAt(due))
+		require.NoError(d.T, err)
+		require.Equal(d.T, "1", <-woken)
+		require.WithinDuration(d.T, due, time.Now(), time.Second)
+		stop()
+	})
 }
 
 func TestSweep_LeftByAnEarlierProcess_IsHandedOver(t *testing.T) {
