@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -23,8 +24,8 @@ func ParseFilter(text string) (f *Filter, err error) {
 		return nil, fmt.Errorf("is longer than %d characters", maxFilter)
 	}
 	defer func() { // the parser is generated code: what it stumbles over is a wrong filter
-		if cause := recover(); cause != nil {
-			f, err = nil, fmt.Errorf("is not a CESQL expression: %v", cause)
+		if recover() != nil {
+			f, err = nil, errors.New("is not a CESQL expression")
 		}
 	}()
 	expression, err := parser.Parse(text)

@@ -56,7 +56,7 @@ func ParseCursor(text string) (Cursor, error) {
 // cursor. live is what "from nowhere in particular" means: new events only for
 // a live stream, the beginning for a page. Errors are problems: 400, or 410
 // for a cursor of another epoch.
-func Parse(q url.Values, resume, epoch string, now time.Time, live bool) (Query, error) {
+func Parse(q url.Values, resume string, at Position, now time.Time, live bool) (Query, error) {
 	out := Query{Project: q.Get("project"), Type: q.Get("type")}
 	var faults []httpapi.Fault
 	bad := func(name string, err error) {
@@ -86,7 +86,7 @@ func Parse(q url.Values, resume, epoch string, now time.Time, live bool) (Query,
 		place, name = q.Get("since"), "since"
 	}
 	var gone *httpapi.Problem
-	switch from, err := parseFrom(place, epoch, now, name == "since"); {
+	switch from, err := parseFrom(place, at, now, name == "since"); {
 	case errors.As(err, &gone):
 		return out, gone
 	case err != nil:
@@ -103,7 +103,7 @@ func Parse(q url.Values, resume, epoch string, now time.Time, live bool) (Query,
 
 // parseFrom reads a cursor, or where since is true also a bare sequence, a
 // time or a span of time before now.
-func parseFrom(text, epoch string, now time.Time, since bool) (From, error) {
+func parseFrom(text string, at Position, now time.Time, since bool) (From, error) {
 	if text == "" {
 		return From{}, nil
 	}
@@ -111,8 +111,8 @@ func parseFrom(text, epoch string, now time.Time, since bool) (From, error) {
 		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
 			return From{After: seq}, nil
 		}
-		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-			return From{Time: at}, nil
+		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			return From{Time: t}, nil
 		}
 		if span, err := document.ParseDuration(text); err == nil {
 			return From{Time: now.Add(-span.Std())}, nil
@@ -125,7 +125,11 @@ func parseFrom(text, epoch string, now time.Time, since bool) (From, error) {
 	if err != nil {
 		return From{}, err
 	}
-	if c.Epoch != epoch {
+	if c.Epoch == at.Epoch && c.Seq+1 < at.First {
+		return From{}, httpapi.New(http.StatusGone, "cursor-gone", "What follows this cursor is no longer kept.",
+			"Some events after this cursor are past the time that the stream keeps them, so going on would leave a gap. Read again without it, or with since=.")
+	}
+	if c.Epoch != at.Epoch {
 		return From{}, httpapi.New(http.StatusGone, "cursor-gone", "This cursor is of a stream that is no more.",
 			"The event stream was made anew since the cursor was given, so what comes after it cannot be known. Read again without it, or with since=.")
 	}

@@ -15,10 +15,16 @@ type Stored struct {
 	At    time.Time
 }
 
+// Position is what a cursor is judged by.
+type Position struct {
+	Epoch string
+	First uint64 // sequence of the first event that is still kept
+}
+
 // Source is the stream itself.
 type Source interface {
-	// Epoch names this incarnation of the stream.
-	Epoch(ctx context.Context) (string, error)
+	// Position tells which incarnation of the stream this is and what it keeps.
+	Position(ctx context.Context) (Position, error)
 	// Tail yields events as they are stored, until ctx ends; an error is last.
 	Tail(ctx context.Context, subjects []string, from From) iter.Seq2[Stored, error]
 	// Page reads at most limit events that are there now. next is the After of

@@ -3,7 +3,6 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -47,16 +46,21 @@ func checksum(body string) string {
 	return string(out)
 }
 
-// Check says what is wrong with a token's form; its error never shows it.
+// RefusedError is a token that nobody may sign in with. It never shows it.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Check says what is wrong with a token's form, as a *RefusedError.
 func Check(text string) error {
 	body, ok := strings.CutPrefix(text, Prefix)
 	switch {
 	case !ok:
-		return errors.New("a token begins with " + Prefix)
+		return &RefusedError{"a token begins with " + Prefix}
 	case len(body) != randomLen+checkLen:
-		return fmt.Errorf("a token has %d characters, this one has %d: it may have been cut", len(Prefix)+randomLen+checkLen, len(text))
+		return &RefusedError{fmt.Sprintf("a token has %d characters, this one has %d, so it may have been cut", len(Prefix)+randomLen+checkLen, len(text))}
 	case checksum(body[:randomLen]) != body[randomLen:]:
-		return errors.New("the token's checksum does not fit: a character was changed")
+		return &RefusedError{"the token's checksum does not fit, so a character of it was changed"}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ package token
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -151,11 +150,8 @@ func (t *Tokens) Revoke(ctx context.Context, id string) error {
 	return err
 }
 
-// ErrUnknown is a token of good form that nobody has, or no longer.
-var ErrUnknown = errors.New("this token is not known, or was revoked")
-
-// Actor returns who signs in with a token. Errors: of form (Check), ErrUnknown,
-// or of the store.
+// Actor returns who signs in with a token: *RefusedError if nobody does, other
+// errors if that could not be found out.
 func (t *Tokens) Actor(ctx context.Context, text string) (httpapi.Actor, error) {
 	if err := Check(text); err != nil {
 		return httpapi.Actor{}, err
@@ -170,7 +166,7 @@ func (t *Tokens) Actor(ctx context.Context, text string) (httpapi.Actor, error) 
 			return httpapi.Actor{}, err
 		}
 		if len(items) == 0 {
-			return httpapi.Actor{}, ErrUnknown
+			return httpapi.Actor{}, &RefusedError{"it is not known, or was revoked"}
 		}
 		r = remembered{id: items[0].ID, token: items[0].State, touched: items[0].State.LastUsed}
 	}
