@@ -224,3 +224,24 @@ func TestConsume_ServerRestarts_NothingIsLost(t *testing.T) {
 		require.Eventually(t, func() bool { return h.bus.nc.Status() == nats.CONNECTED }, patience, 10*time.Millisecond)
 	}
 }
+
+func TestPrepareAndStreams_SecondStart_WritesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	c := On(pinged, "tester-twice", func(context.Context, Message[pingData]) error { return nil })
+	two := OnAll("tester-two", []string{"evt.>", "ext.>"}, func(context.Context, Message[events.Event]) error { return nil })
+	require.NoError(t, h.bus.Prepare(t.Context(), "tester", []Consumer{c, two}))
+	asked, err := h.bus.nc.SubscribeSync("$JS.API.>")
+	require.NoError(t, err)
+	require.NoError(t, h.bus.EnsureStreams(t.Context(), StreamOptions{}))
+	require.NoError(t, h.bus.Prepare(t.Context(), "tester", []Consumer{c, two}))
+	require.NoError(t, h.bus.nc.Publish("$JS.API.END", nil))
+	for {
+		m, err := asked.NextMsg(patience)
+		require.NoError(t, err)
+		if m.Subject == "$JS.API.END" {
+			return
+		}
+		require.NotRegexp(t, "CREATE|UPDATE", m.Subject)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -198,5 +199,17 @@ func (b *Bus) reconcile(ctx context.Context, l listener) (natsjs.Consumer, error
 	old := have.CachedInfo().Config
 	want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
 	want.Replicas, want.MemoryStorage = old.Replicas, old.MemoryStorage
+	if slices.Equal(filters(old), filters(want)) && old.AckWait == want.AckWait &&
+		old.MaxDeliver == want.MaxDeliver && old.MaxAckPending == want.MaxAckPending {
+		return have, nil // an update is a write, at each start
+	}
 	return b.js.UpdateConsumer(ctx, l.stream, want)
+}
+
+// filters are a consumer's subjects: a server tells a single one apart.
+func filters(c natsjs.ConsumerConfig) []string {
+	if len(c.FilterSubjects) == 0 && c.FilterSubject != "" {
+		return []string{c.FilterSubject}
+	}
+	return c.FilterSubjects
 }

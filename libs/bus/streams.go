@@ -2,7 +2,9 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -38,11 +40,36 @@ func (o StreamOptions) withDefaults() StreamOptions {
 // It is idempotent and safe to call from several services at once.
 func (b *Bus) EnsureStreams(ctx context.Context, o StreamOptions) error {
 	for _, c := range streams(o.withDefaults()) {
-		if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
+		if err := b.ensureStream(ctx, c); err != nil {
 			return fmt.Errorf("make stream %s: %w", c.Name, err)
 		}
 	}
 	return nil
+}
+
+// ensureStream leaves a stream alone that is as it should be: an update is a
+// write, and a server is not at ease with one while consumers are made.
+func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	s, err := b.js.Stream(ctx, want.Name)
+	if err == nil && sameStreamConfig(s.CachedInfo().Config, want) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	_, err = b.js.CreateOrUpdateStream(ctx, want)
+	return err
+}
+
+// sameStreamConfig compares what streams sets.
+func sameStreamConfig(have, want jetstream.StreamConfig) bool {
+	if want.MaxMsgs == 0 {
+		want.MaxMsgs = -1 // how a server says "no limit"
+	}
+	return slices.Equal(have.Subjects, want.Subjects) &&
+		have.Storage == want.Storage && have.Replicas == want.Replicas && have.Retention == want.Retention &&
+		have.MaxAge == want.MaxAge && have.Duplicates == want.Duplicates && have.Discard == want.Discard &&
+		have.MaxMsgs == want.MaxMsgs && have.AllowDirect == want.AllowDirect && have.AllowAtomicPublish == want.AllowAtomicPublish
 }
 
 const telemetryMost = 500_000

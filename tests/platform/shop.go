@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-idp/slipway/libs/client"
 )
 
 // WebhookSecret is what the shop's forge signs with.
@@ -52,8 +54,13 @@ func (p *Platform) ApplyShop(chatURL string) {
 // Apply applies documents, which must be accepted.
 func (p *Platform) Apply(project, documents string) {
 	p.T.Helper()
-	_, err := p.Client().Apply(p.Context(), project, strings.NewReader(documents), false)
-	require.NoError(p.T, err)
+	require.NoError(p.T, p.TryApply(project, documents))
+}
+
+// TryApply applies documents and returns what the platform says.
+func (p *Platform) TryApply(project, documents string) error {
+	_, err := p.Client().Apply(p.Context(), project, []client.Source{{Name: "test.yaml", Text: []byte(documents)}}, false)
+	return err
 }
 
 // Build is what CI tells of a good build.
