@@ -33,7 +33,7 @@ func (a *API) types(w http.ResponseWriter, _ *http.Request) error {
 		}
 		summary := catalogue.Summary(d.Type)
 		if summary == "" {
-			summary = d.Summary
+			summary = "As the CDEvents vocabulary defines it: " + strings.ReplaceAll(d.Name, ".", " ") + "."
 		}
 		items = append(items, eventType{Type: d.Type, Owner: d.Owner, Summary: summary, Since: d.Since, Schema: "/events/types/" + d.Type + "/schema"})
 	}
