@@ -21,7 +21,7 @@ help: ## this list
 
 .PHONY: demo
 demo: build ## the main job's story against a fresh data folder, each act checked by real requests
-	@$(GO) build -o bin/demo ./tests/demo
+	@$(GO) build -o bin/demo ./tools/demo
 	@./bin/demo -slipway ./bin/slipway
 
 .PHONY: build
