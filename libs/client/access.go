@@ -5,13 +5,12 @@ import (
 	"net/http"
 )
 
-// TokenRequest asks for a token. TTL is a span such as "24h"; "" lasts until
-// it is revoked. Roles default to the asker's.
+// TokenRequest asks for a token. Actor is who it speaks for, such as
+// "user:default/ada" or "service:ci"; "" is the asker. Roles default to the asker's.
 type TokenRequest struct {
-	Name     string   `json:"name"`
-	Roles    []string `json:"roles,omitempty"`
-	Projects []string `json:"projects,omitempty"`
-	TTL      string   `json:"ttl,omitempty"`
+	Name  string   `json:"name"`
+	Actor string   `json:"actor,omitempty"`
+	Roles []string `json:"roles,omitempty"`
 }
 
 // CreateToken returns the new token; its value is shown this once.

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
-	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"net/url"
 )
 
@@ -15,7 +18,8 @@ type Applied struct {
 	Results []AppliedResult `json:"results"`
 }
 
-// AppliedResult is what became of one document: created, updated or unchanged.
+// AppliedResult is what became of one document: created, updated or unchanged;
+// on a dry run valid.
 type AppliedResult struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
@@ -29,9 +33,32 @@ type AppliedResult struct {
 	Diff string `json:"diff,omitempty"`
 }
 
-// Apply sends a stream of YAML or JSON documents. All are checked before any
-// is applied; sending them again is safe. With dryRun nothing is changed.
-func (c *Client) Apply(ctx context.Context, project string, documents io.Reader, dryRun bool) (Applied, error) {
+// Source is a file of documents. Name is what faults call it.
+type Source struct {
+	Name string
+	Text []byte
+}
+
+// Apply sends YAML or JSON documents. All are checked before any is applied;
+// sending them again is safe. With dryRun nothing is changed.
+func (c *Client) Apply(ctx context.Context, project string, sources []Source, dryRun bool) (Applied, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, s := range sources {
+		part, err := form.CreatePart(textproto.MIMEHeader{
+			"Content-Disposition": {mime.FormatMediaType("form-data", map[string]string{"name": "documents", "filename": s.Name})},
+			"Content-Type":        {"application/yaml"},
+		})
+		if err != nil {
+			return Applied{}, err
+		}
+		if _, err := part.Write(s.Text); err != nil {
+			return Applied{}, err
+		}
+	}
+	if err := form.Close(); err != nil {
+		return Applied{}, err
+	}
 	q := url.Values{}
 	set(q, "project", project)
 	if dryRun {
@@ -40,6 +67,6 @@ func (c *Client) Apply(ctx context.Context, project string, documents io.Reader,
 	var a Applied
 	return a, c.Do(ctx, Request{
 		Method: http.MethodPost, Path: "/api/v1/apply", Query: q,
-		Header: http.Header{"Content-Type": {"application/yaml"}}, Body: documents,
+		Header: http.Header{"Content-Type": {form.FormDataContentType()}}, Body: &body,
 	}, &a)
 }

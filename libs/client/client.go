@@ -77,6 +77,8 @@ type Request struct {
 	Path   string
 	Query  url.Values
 	Header http.Header
+	// Anonymous sends no token along.
+	Anonymous bool
 	// Body is sent as it is if it is an io.Reader (set Content-Type in
 	// Header), and as JSON otherwise; nil sends none.
 	Body any
@@ -170,7 +172,7 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "application/json")
 	}
-	if c.cfg.Token != "" && req.Header.Get("Authorization") == "" {
+	if c.cfg.Token != "" && !r.Anonymous {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)

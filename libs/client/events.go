@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -77,6 +78,13 @@ func (c *Client) TailEvents(ctx context.Context, f EventFilter) iter.Seq2[Event,
 		stopped := false
 		err := c.stream(ctx, Request{Path: "/events", Query: f.query()}, func(m message) (bool, error) {
 			var e Event
+			if m.name == "problem" { // the stream ends with it
+				p := &Problem{}
+				if err := json.Unmarshal(m.data, p); err != nil {
+					return true, c.broken(err)
+				}
+				return p.Status < http.StatusInternalServerError, p
+			}
 			if err := json.Unmarshal(m.data, &e); err != nil {
 				return true, c.broken(err)
 			}
@@ -88,12 +96,6 @@ func (c *Client) TailEvents(ctx context.Context, f EventFilter) iter.Seq2[Event,
 			yield(Event{}, err)
 		}
 	}
-}
-
-// Published is what became of published events.
-type Published struct {
-	IDs []string `json:"ids,omitempty"`
-	ID  string   `json:"id,omitempty"`
 }
 
 // PublishEvents sends CloudEvents in structured form, or a batch of them where
@@ -123,7 +125,64 @@ func (c *Client) EventSchema(ctx context.Context, eventType string) (json.RawMes
 	return raw, c.Do(ctx, Request{Path: PathOf("events", "types", eventType, "schema")}, &raw)
 }
 
-// Timeline returns everything that carries a correlation id, in order.
-func (c *Client) Timeline(ctx context.Context, correlationID string) (Object, error) {
-	return c.Get(ctx, PathOf("api", "v1", "timelines", correlationID))
+// Timeline is everything that carries one correlation id, told by time and
+// never an effect before its cause.
+type Timeline struct {
+	CorrelationID string `json:"correlationId"`
+	Title         string `json:"title"`
+	Latest        string `json:"latest"`
+	// Outcome is succeeded, failed, held or parked; "" while nothing is decided.
+	Outcome   string          `json:"outcome,omitempty"`
+	Projects  []string        `json:"projects,omitempty"`
+	StartedAt time.Time       `json:"startedAt,omitzero"`
+	UpdatedAt time.Time       `json:"updatedAt,omitzero"`
+	Events    []TimelineEntry `json:"events"`
+	Truncated bool            `json:"truncated,omitempty"`
+}
+
+// TimelineEntry is one event of a timeline.
+type TimelineEntry struct {
+	Sequence    int64     `json:"sequence"`
+	ID          string    `json:"id"`
+	Type        string    `json:"type"`
+	Source      string    `json:"source"`
+	Origin      string    `json:"origin"`
+	Subject     string    `json:"subject,omitempty"`
+	Project     string    `json:"project,omitempty"`
+	Actor       string    `json:"actor,omitempty"`
+	Time        time.Time `json:"time"`
+	Summary     string    `json:"summary"`
+	CausationID string    `json:"causationId,omitempty"`
+}
+
+// Timeline returns the timeline of a correlation id.
+func (c *Client) Timeline(ctx context.Context, correlationID string) (Timeline, error) {
+	var t Timeline
+	return t, c.Do(ctx, Request{Path: PathOf("api", "v1", "timelines", correlationID)}, &t)
+}
+
+// DeadLetter is a message that a consumer could not handle.
+type DeadLetter struct {
+	Seq        uint64          `json:"seq"`
+	Consumer   string          `json:"consumer"`
+	Project    string          `json:"project,omitempty"`
+	Reason     string          `json:"reason"`
+	Deliveries int             `json:"deliveries"`
+	Subject    string          `json:"subject"`
+	At         time.Time       `json:"at"`
+	Event      json.RawMessage `json:"event,omitempty"`
+}
+
+// DeadLetters returns a page of dead letters; consumer "" is all of them.
+func (c *Client) DeadLetters(ctx context.Context, consumer string, limit int, cursor string) (Page[DeadLetter], error) {
+	q := paging(limit, cursor)
+	set(q, "consumer", consumer)
+	var page Page[DeadLetter]
+	return page, c.Do(ctx, Request{Path: "/api/v1/dead-letters", Query: q}, &page)
+}
+
+// Redrive hands a dead letter to its consumer once more.
+func (c *Client) Redrive(ctx context.Context, consumer string, seq uint64) error {
+	path := PathOf("api", "v1", "dead-letters", consumer, strconv.FormatUint(seq, 10), "redrive")
+	return c.Do(ctx, Request{Method: http.MethodPost, Path: path}, nil)
 }

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/slipway-idp/slipway/libs/client"
+	"github.com/slipway-idp/slipway/libs/document"
+	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var (
+		files  []string
+		dryRun bool
+	)
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE|DIR|-",
+		Short: "Hand in documents: projects, environments, workloads, policies, entities …",
+		Long: `Hand in documents: everything is checked first, and only if nothing is wrong is
+anything changed. Handing them in again is safe. Of a folder, every .yaml, .yml
+and .json file that holds such documents is taken, in the folders below it too;
+Score files are left out, since they go into their artifacts: name one to apply it.`,
+		Example: `  slipway apply -f deploy/examples/shop
+  slipway apply -f orders.yaml --dry-run`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringSliceVarP(&files, "file", "f", nil, "file, folder or - for standard input")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and change nothing")
+	need(cmd, "file")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var sources []client.Source
+		for _, f := range files {
+			found, err := a.sources(f)
+			if err != nil {
+				return err
+			}
+			sources = append(sources, found...)
+		}
+		if err := readable(sources); err != nil {
+			return err
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		applied, err := c.Apply(cmd.Context(), a.applyProject(), sources, dryRun)
+		if err != nil {
+			return err
+		}
+		return a.show(applied, func(w io.Writer) { a.tellApplied(w, applied, dryRun) })
+	}
+	return cmd
+}
+
+// applyProject is for documents that name no project themselves. Here none is
+// guessed: what a file means must not depend on which projects there are.
+func (a *app) applyProject() string {
+	if a.project != "" {
+		return a.project
+	}
+	if v := a.Env("SLIPWAY_PROJECT"); v != "" {
+		return v
+	}
+	at, err := a.current()
+	if err != nil {
+		return ""
+	}
+	return at.Project
+}
+
+// sources reads a file, standard input, or what of a folder is documents.
+func (a *app) sources(path string) ([]client.Source, error) {
+	if path == "-" {
+		text, err := io.ReadAll(io.LimitReader(a.In, document.MaxSize+1))
+		return []client.Source{{Name: "-", Text: text}}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, missing(path, err)
+	}
+	if !info.IsDir() {
+		text, err := os.ReadFile(path)
+		return []client.Source{{Name: path, Text: text}}, err
+	}
+	var found []client.Source
+	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && p != path && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules"):
+			return filepath.SkipDir
+		case d.IsDir() || !isDocumentFile(p):
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err == nil && looksLikeDocuments(text) {
+			found = append(found, client.Source{Name: p, Text: text})
+		}
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("%s holds no documents: no .yaml, .yml or .json file in it begins with apiVersion", path)
+	}
+	return found, err
+}
+
+func isDocumentFile(path string) bool {
+	switch filepath.Ext(path) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+// looksLikeDocuments tells documents from other YAML that lies in a folder,
+// such as a workflow's or a package's.
+//
+// A Score file lies beside the program it is for and goes into its artifact, so
+// a folder may hold several of one workload: such a file is applied by its name.
+func looksLikeDocuments(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("apiVersion: score.dev/")) {
+			return false
+		}
+		if bytes.HasPrefix(line, []byte("apiVersion:")) || bytes.Contains(line, []byte(`"apiVersion"`)) {
+			return true
+		}
+	}
+	return false
+}
+
+// readable finds what is no document before anything is sent, so that a slip
+// of the pen is told without a platform, too.
+func readable(sources []client.Source) error {
+	var faults []httpapi.Fault
+	for _, s := range sources {
+		_, found := document.Split(s.Name, bytes.NewReader(s.Text))
+		faults = append(faults, found...)
+	}
+	if len(faults) > 0 {
+		return faulty(faults)
+	}
+	return nil
+}
+
+func missing(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no file or folder %s", path)
+	}
+	return err
+}
+
+func (a *app) tellApplied(w io.Writer, applied client.Applied, dryRun bool) {
+	var rows [][]string
+	counts := map[string]int{}
+	for _, r := range applied.Results {
+		counts[r.Result]++
+		more := ""
+		if r.Operation != "" {
+			more = "slipway saga show " + r.Operation
+		}
+		rows = append(rows, []string{r.Kind, r.Name, r.Project, r.Result, more})
+	}
+	table(w, []string{"kind", "name", "project", "result", ""}, rows)
+	for _, r := range applied.Results {
+		if r.Diff != "" {
+			fmt.Fprintf(w, "\n%s/%s\n%s", r.Kind, r.Name, r.Diff)
+		}
+	}
+	var parts []string
+	for _, result := range []string{"created", "updated", "unchanged", "valid"} {
+		if n := counts[result]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, result))
+		}
+	}
+	fmt.Fprintln(w, strings.Join(parts, ", ")+".")
+	if dryRun {
+		fmt.Fprintln(w, "Nothing was changed: this was a dry run.")
+	}
+}

@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func write(t *testing.T, dir, name, text string, mode os.FileMode) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+	require.NoError(t, os.WriteFile(p, []byte(text), mode))
+	return p
+}
+
+const project = "apiVersion: slipway.dev/v1alpha1\nkind: Project\nmetadata: {name: shop}\n"
+
+func TestApply_Folder_SendsItsDocumentsByTheirNamesAndTellsWhatBecameOfThem(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	dir := t.TempDir()
+	first := write(t, dir, "a/project.yaml", project, 0o644)
+	write(t, dir, "a/workflow.yaml", "on: push\njobs: {}\n", 0o644)
+	write(t, dir, ".git/config.yaml", project, 0o644)
+	write(t, dir, "README.md", "apiVersion: x", 0o644)
+	var names []string
+	p.mux.HandleFunc("POST /api/v1/apply", func(w http.ResponseWriter, r *http.Request) {
+		parts, err := r.MultipartReader()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for part, err := parts.NextPart(); err == nil; part, err = parts.NextPart() {
+			_, disposition, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+			names = append(names, disposition["filename"])
+		}
+		if r.URL.Query().Get("dryRun") != "true" || r.URL.Query().Get("project") != "shop" {
+			t.Errorf("asked with %s", r.URL.RawQuery)
+		}
+		fmt.Fprint(w, `{"results":[{"kind":"Project","name":"shop","result":"created"},{"kind":"Environment","name":"dev","project":"shop","result":"unchanged"}]}`)
+	})
+	code, out, errs := p.slipway(t, "apply", "-f", dir, "--dry-run")
+	require.Zero(t, code, errs)
+	require.Equal(t, []string{first}, names)
+	require.Equal(t, `KIND          NAME   PROJECT   RESULT
+Project       shop             created
+Environment   dev    shop      unchanged
+1 created, 1 unchanged.
+Nothing was changed: this was a dry run.
+`, out)
+}
+
+func TestApply_Mistakes_AreToldWithTheirPlace(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("POST /api/v1/apply", 422, `{"type":"https://slipway.dev/problems/invalid","title":"Not valid.","detail":"One thing is wrong in what was sent; nothing was changed",
+		"errors":[{"source":"orders.yaml","line":14,"column":5,"message":"unknown field \"contaners\"","hint":"did you mean \"containers\"?"}]}`)
+	p.in = project
+	code, out, errs := p.slipway(t, "apply", "-f", "-")
+	require.Equal(t, 1, code)
+	require.Empty(t, out)
+	require.Equal(t, `orders.yaml:14:5: unknown field "contaners" (did you mean "containers"?)
+One thing is wrong in what was sent; nothing was changed
+`, errs)
+	p.in = "apiVersion: v1\nkind: [\n"
+	code, _, errs = p.slipway(t, "apply", "-f", "-")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "-:2:1: ", "what cannot be read is told without asking anybody")
+}
+
+func TestApply_FolderWithoutDocuments_SaysSo(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	code, _, errs := p.slipway(t, "apply", "-f", t.TempDir())
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "holds no documents")
+}
+
+func TestArtifactPush_SameContent_GivesTheSameArchive(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	var sent [][]byte
+	p.mux.HandleFunc("PUT /api/v1/projects/shop/artifacts/orders/1.0", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent = append(sent, body)
+		fmt.Fprint(w, `{"name":"orders","version":"1.0","digest":"sha256:4f1c"}`)
+	})
+	for range 2 {
+		dir := t.TempDir()
+		write(t, dir, "score.yaml", "apiVersion: score.dev/v1b1\n", 0o600)
+		write(t, dir, "bin/orders", "#!", 0o700)
+		code, out, errs := p.slipway(t, "artifact", "push", dir, "orders:1.0")
+		require.Zero(t, code, errs)
+		require.Equal(t, "orders@sha256:4f1c\n", out)
+	}
+	require.Equal(t, sent[0], sent[1])
+	zip, err := gzip.NewReader(bytes.NewReader(sent[0]))
+	require.NoError(t, err)
+	archive := tar.NewReader(zip)
+	var entries []string
+	for h, err := archive.Next(); err == nil; h, err = archive.Next() {
+		entries = append(entries, fmt.Sprintf("%s %o", h.Name, h.Mode))
+	}
+	require.Equal(t, []string{"bin/ 755", "bin/orders 755", "score.yaml 644"}, entries)
+}
+
+func TestArtifactPush_WhatIsNoArtifact_IsRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	dir := t.TempDir()
+	file := write(t, dir, "orders", "#!", 0o755)
+	for at, says := range map[string]string{dir: "has no score.yaml", file: "is a file", filepath.Join(dir, "x"): "there is no file or folder"} {
+		code, _, errs := p.slipway(t, "artifact", "push", at, "orders:1.0")
+		require.Equal(t, 1, code)
+		require.Contains(t, errs, says)
+	}
+	write(t, dir, "score.yaml", "", 0o644)
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(dir, "link")))
+	code, _, errs := p.slipway(t, "artifact", "push", dir, "orders:1.0")
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "link is neither a file nor a folder")
+}
+
+func TestHooksSend_EverySample_IsSignedAndFilledIn(t *testing.T) {
+	t.Parallel()
+	for _, name := range sampleNames() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlatform(t)
+			p.mux.HandleFunc("POST /hooks/shop/github", func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				mac := hmac.New(sha256.New, []byte("s3cret"))
+				mac.Write(body)
+				if r.Header.Get("X-Hub-Signature-256") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("Authorization") != "" {
+					w.WriteHeader(401)
+					return
+				}
+				var payload struct {
+					Repository struct {
+						FullName string `json:"full_name"`
+						HTMLURL  string `json:"html_url"`
+						Private  bool   `json:"private"`
+					} `json:"repository"`
+					New struct{ Deep string } `json:"new"`
+				}
+				if err := json.Unmarshal(body, &payload); err != nil || payload.Repository.FullName != "acme/store" ||
+					payload.Repository.HTMLURL != "https://github.com/acme/store" || payload.Repository.Private || payload.New.Deep != "x" {
+					t.Errorf("%v %s", err, body)
+				}
+				if want := strings.TrimPrefix(name, "github."); r.Header.Get("X-GitHub-Event") != want || r.Header.Get("X-GitHub-Delivery") != "0f0f0f" {
+					t.Errorf("%v", r.Header)
+				}
+				w.WriteHeader(202)
+				fmt.Fprint(w, `{"id":"evt-1","correlationId":"c0ffee"}`)
+			})
+			p.env["SLIPWAY_WEBHOOK_SECRET"] = "s3cret"
+			code, out, errs := p.slipway(t, "hooks", "send", "--sample", name,
+				"--set", "repository=acme/store", "--set", "repository.private=false", "--set", "new.deep=x")
+			require.Zero(t, code, errs)
+			require.Equal(t, name+" taken in 0 ms as delivery 0f0f0f, event evt-1\nslipway timeline c0ffee\n", out)
+		})
+	}
+}
+
+func TestHooksSend_WrongUse_IsTold(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	for _, tc := range []struct {
+		args []string
+		says string
+	}{
+		{nil, "secret is missing"},
+		{[]string{"--set", "x"}, "NAME=VALUE"},
+		{[]string{"--set", "repository=orders"}, "OWNER/NAME"},
+		{[]string{"--set", "action.x=1"}, "action holds no fields"},
+		{[]string{"--sample", "github.nothing"}, "github.workflow_run"},
+	} {
+		code, _, errs := p.slipway(t, append([]string{"hooks", "send", "--sample", "github.workflow_run"}, tc.args...)...)
+		require.Equal(t, 2, code)
+		require.Contains(t, errs, tc.says)
+	}
+	code, out, _ := p.slipway(t, "hooks", "send", "--sample", "github.workflow_run", "--set", "workflow_run.head_sha=1234567", "--set", "workflow_run.run_attempt=2", "--print")
+	require.Zero(t, code)
+	require.Contains(t, out, `"head_sha": "1234567"`, "what is text stays text")
+	require.Contains(t, out, `"run_attempt": 2`)
+}
+
+func TestSagaShow_TellsStepsJournalAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/sagas/env-1", 200, `{"id":"env-1","kind":"environment","project":"shop","subject":"pr-42","status":"parked","actor":"user:default/ada","createdAt":"2026-11-22T11:50:00Z",
+		"steps":[`+step("redis", "undone", `,"undoNote":"redis destroyed"`)+`,`+step("bucket", "undo-failed", `,"reason":"the folder is busy"`)+`],
+		"journal":[{"at":"2026-11-22T11:50:01Z","step":"bucket","direction":"undo","what":"failed","reason":"the folder is busy"}]}`)
+	code, out, errs := p.slipway(t, "saga", "show", "env-1")
+	require.Zero(t, code, errs)
+	for _, want := range []string{"environment of shop: parked, began 10m ago for user:default/ada", "↺ redis        redis destroyed", "✗ bucket       undo-failed: the folder is busy", "undo bucket", "slipway saga retry env-1"} {
+		require.Contains(t, out, want)
+	}
+	code, out, _ = p.slipway(t, "saga", "show", "env-1", "-o", "yaml")
+	require.Zero(t, code)
+	require.Contains(t, out, "status: parked\n")
+}
+
+func TestTimeline_TellsTheStoryInOrder(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/timelines/c0ffee", 200, `{"correlationId":"c0ffee","title":"acme/orders built","latest":"orders runs in dev","outcome":"succeeded","events":[
+		{"time":"2026-11-22T11:00:00Z","type":"a","origin":"outside","source":"https://github.com/acme/orders","summary":"orders:1 was published"},
+		{"time":"2026-11-22T11:00:04.2Z","type":"b","origin":"slipway","source":"/slipway/deployer","summary":"orders was deployed to dev"}]}`)
+	code, out, errs := p.slipway(t, "timeline", "c0ffee")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "+0 ms      orders:1 was published   (stated by https://github.com/acme/orders)")
+	require.Contains(t, out, "+4.2 s     orders was deployed to dev\n")
+	require.Contains(t, out, "succeeded: orders runs in dev")
+}
+
+func TestEventsTail_Once_WritesOneEventALine(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.Query().Get("since"); got != "2026-11-22T11:00:00Z" {
+			t.Errorf("since %s", got)
+		}
+		fmt.Fprint(w, `{"items":[{"id":"1","type":"t","subject":"dev/orders","ours":"kept"},{"id":"2","type":"t"}]}`)
+	})
+	code, out, errs := p.slipway(t, "events", "tail", "--once", "--since", "1h", "-o", "json")
+	require.Zero(t, code, errs)
+	require.Equal(t, `{"id":"1","type":"t","subject":"dev/orders","ours":"kept"}`+"\n"+`{"id":"2","type":"t"}`+"\n", out)
+}
+
+func TestDescribe_IsReadableYAML(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/entities/component:shop/orders", 200, `{"kind":"Component","count":3,"text":"true","lines":"a\nb\n","list":[{"a":1}]}`)
+	code, out, errs := p.slipway(t, "describe", "component", "shop/orders")
+	require.Zero(t, code, errs)
+	require.Equal(t, "count: 3\nkind: Component\nlines: |\n  a\n  b\nlist:\n  - a: 1\ntext: \"true\"\n", out)
+}
+
+func TestSecretSet_Value_IsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.mux.HandleFunc("POST /api/v1/apply", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(body), `"value":"hunter2"`) {
+			t.Errorf("%s", body)
+		}
+		fmt.Fprint(w, `{"results":[{"kind":"Secret","name":"github","result":"created"}]}`)
+	})
+	p.in = "hunter2\n"
+	code, out, errs := p.slipway(t, "secret", "set", "github")
+	require.Zero(t, code, errs)
+	require.NotContains(t, out+errs, "hunter2")
+	p.in = ""
+	code, _, _ = p.slipway(t, "secret", "set", "github")
+	require.Equal(t, 2, code)
+}
+
+func TestExplain_TellsWhatMatchesAndWhatDoesNot(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/projects/shop/workloads/orders", 200, `{"name":"orders","resources":{"cache":{"type":"redis"}}}`)
+	p.mux.HandleFunc("POST /api/v1/projects/shop/resources:explain", func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Environment string
+			Resources   map[string]struct{ Type string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Environment != "dev" || body.Resources["cache"].Type != "redis" {
+			t.Errorf("%v %+v", err, body)
+		}
+		fmt.Fprint(w, `{"resources":[{"name":"cache","type":"redis","definition":"redis-local","why":"most specific","considered":[{"definition":"redis-local"},{"definition":"redis-aws","why":"another environment type"}]},{"name":"x","type":"mq"}]}`)
+	})
+	code, out, errs := p.slipway(t, "resources", "explain", "orders", "--env", "dev")
+	require.Zero(t, code, errs)
+	require.Equal(t, "✓ cache        redis → redis-local   most specific\n    not redis-aws      another environment type\n✗ x            mq → nothing matches\n", out)
+}
+
+func TestDoctor_PlatformIsAway_SaysHowToStartItAndExits5(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.Close()
+	code, out, _ := p.slipway(t, "doctor")
+	require.Equal(t, 5, code)
+	require.Contains(t, out, "✗ platform")
+	require.Contains(t, out, "slipway up starts it")
+}
+
+func TestDoctor_SomethingIsStuck_SaysWhereToLook(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /readyz", 200, `{}`)
+	p.answers("GET /api/v1/whoami", 200, `{"name":"user:default/ada"}`)
+	p.answers("GET /api/v1/sagas", 200, `{"items":[{"id":"env-1","status":"parked"}]}`)
+	p.answers("GET /api/v1/dead-letters", 200, `{"items":[]}`)
+	code, out, errs := p.slipway(t, "doctor")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "1 are parked and wait for a person")
+	require.Contains(t, out, "slipway saga list --status parked")
+}

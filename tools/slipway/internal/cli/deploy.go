@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/slipway-idp/slipway/libs/client"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) deployCommand() *cobra.Command {
+	var (
+		r    client.DeployRequest
+		wait bool
+	)
+	cmd := &cobra.Command{
+		Use:   "deploy WORKLOAD --env E",
+		Short: "Deploy a workload to an environment",
+		Example: `  slipway deploy orders --env dev --artifact orders:1.4.0 --wait
+  slipway deploy orders --env dev --artifact orders@sha256:4f1c… --dry-run`,
+		Args: exactly("WORKLOAD"),
+	}
+	cmd.Flags().StringVar(&r.Environment, "env", "", "environment to deploy to")
+	cmd.Flags().StringVar(&r.EnvironmentType, "env-type", "", "type of the environment, should it have to be made")
+	cmd.Flags().StringVar(&r.Artifact, "artifact", "", "NAME:VERSION or NAME@sha256:…; else the newest")
+	cmd.Flags().StringVar(&r.Strategy, "strategy", "", "recreate or blue-green; else the workload's own")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show the plan and its undo, and do nothing")
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end; the exit code says how it ended")
+	need(cmd, "env")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r.Workload = args[0]
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if r.DryRun {
+			plan, err := c.PlanDeployment(cmd.Context(), project, r)
+			if err != nil {
+				return err
+			}
+			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
+		}
+		op, err := c.Deploy(cmd.Context(), project, r)
+		if err != nil {
+			return err
+		}
+		return a.accepted(cmd, c, op, wait, verbs{"Deployed", "Failed"})
+	}
+	return cmd
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var (
+		r    client.RollbackRequest
+		wait bool
+	)
+	cmd := &cobra.Command{
+		Use:   "rollback WORKLOAD --env E",
+		Short: "Deploy an older set again, by default the one before",
+		Args:  exactly("WORKLOAD"),
+	}
+	cmd.Flags().StringVar(&r.Environment, "env", "", "environment to roll back in")
+	cmd.Flags().StringVar(&r.To, "to", "", "deployment set to go back to")
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	need(cmd, "env")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r.Workload = args[0]
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		op, err := c.Rollback(cmd.Context(), project, r)
+		if err != nil {
+			return err
+		}
+		return a.accepted(cmd, c, op, wait, verbs{"Rolled back", "Rollback failed"})
+	}
+	return cmd
+}
+
+// accepted follows an operation, or says how to.
+func (a *app) accepted(cmd *cobra.Command, c *client.Client, op client.Operation, wait bool, v verbs) error {
+	if wait && op.ID != "" {
+		return a.follow(cmd.Context(), c, op, v)
+	}
+	return a.show(op, func(w io.Writer) {
+		t := &teller{app: a, out: w}
+		t.header(op)
+		fmt.Fprintf(w, "Accepted.   slipway saga show %s\n", op.ID)
+	})
+}
+
+// tellPlan writes what would be done and how it would be undone.
+func (a *app) tellPlan(w io.Writer, plan client.Object) {
+	if s := firstText(plan, "summary", "subject"); s != "" {
+		fmt.Fprintln(w, s)
+	}
+	steps, _ := plan["steps"].([]any)
+	var rows [][]string
+	for _, s := range steps {
+		if m, ok := s.(map[string]any); ok {
+			rows = append(rows, []string{firstText(m, "title", "id"), firstText(m, "do", "note", "description"), firstText(m, "undo", "undoNote", "compensation")})
+		}
+	}
+	if len(rows) > 0 {
+		table(w, []string{"step", "does", "undo"}, rows)
+	} else {
+		_ = a.yaml(plan)
+	}
+	fmt.Fprintln(w, "Nothing was changed: this was a dry run.")
+}

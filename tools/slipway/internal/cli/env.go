@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/slipway-idp/slipway/libs/client"
+	"github.com/slipway-idp/slipway/libs/document"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) envCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "env", Short: "Environments: make, list, extend, delete"}
+	cmd.AddCommand(a.envCreateCommand(), a.envListCommand(), a.envExtendCommand(), a.envDeleteCommand())
+	return cmd
+}
+
+func (a *app) envCreateCommand() *cobra.Command {
+	var (
+		r    client.EnvironmentRequest
+		file string
+		wait bool
+	)
+	cmd := &cobra.Command{
+		Use:     "create NAME --type T",
+		Short:   "Make an environment",
+		Example: `  slipway env create pr-42 --type preview --ttl 48h --wait`,
+		Args:    exactly("NAME"),
+	}
+	cmd.Flags().StringVar(&r.Type, "type", "", "environment type, such as preview")
+	cmd.Flags().StringVar(&r.TTL, "ttl", "", "how long it lives, such as 48h or 2d; else as its type says")
+	cmd.Flags().StringVarP(&file, "resources", "r", "", "Score file whose resources it is made with")
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	need(cmd, "type")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r.Name = args[0]
+		if r.TTL != "" {
+			if _, err := document.ParseDuration(r.TTL); err != nil {
+				return usage(cmd, "--ttl: "+err.Error())
+			}
+		}
+		if file != "" {
+			resources, err := a.resourcesOf(file)
+			if err != nil {
+				return err
+			}
+			r.Resources = resources
+		}
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		op, err := c.CreateEnvironment(cmd.Context(), project, r)
+		if err != nil {
+			return err
+		}
+		return a.accepted(cmd, c, op, wait, verbs{"Created", "Failed"})
+	}
+	return cmd
+}
+
+// resourcesOf reads the resources of a Score file.
+func (a *app) resourcesOf(file string) (map[string]client.Resource, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	docs, faults := document.Split(file, f)
+	if len(faults) > 0 {
+		return nil, faulty(faults)
+	}
+	all := map[string]client.Resource{}
+	for _, d := range docs {
+		found, err := scoreResources(d)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, found)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s asks for no resources", file)
+	}
+	return all, nil
+}
+
+func (a *app) envListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "The environments of a project",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.list(cmd.Context(), kindNamed("environment"), nil)
+		},
+	}
+}
+
+func (a *app) envExtendCommand() *cobra.Command {
+	var ttl string
+	cmd := &cobra.Command{
+		Use:   "extend NAME --ttl SPAN",
+		Short: "Let an environment live for a span from now on",
+		Args:  exactly("NAME"),
+	}
+	cmd.Flags().StringVar(&ttl, "ttl", "", "such as 48h or 2d")
+	need(cmd, "ttl")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := document.ParseDuration(ttl); err != nil {
+			return usage(cmd, "--ttl: "+err.Error())
+		}
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		o, err := c.ExtendEnvironment(cmd.Context(), project, args[0], ttl)
+		if err != nil {
+			return err
+		}
+		return a.show(o, func(w io.Writer) {
+			fmt.Fprintf(w, "%s lives until %s.\n", args[0], firstText(o, "expiresAt", "expires"))
+		})
+	}
+	return cmd
+}
+
+func (a *app) envDeleteCommand() *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:     "delete NAME",
+		Aliases: []string{"rm"},
+		Short:   "Destroy an environment with everything in it",
+		Args:    exactly("NAME"),
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		op, err := c.DeleteEnvironment(cmd.Context(), project, args[0])
+		if err != nil {
+			return err
+		}
+		return a.deleted(cmd, c, op, "environment", args[0], wait)
+	}
+	return cmd
+}
+
+// deleted says that something is gone, or follows what makes it so.
+func (a *app) deleted(cmd *cobra.Command, c *client.Client, op *client.Operation, kind, name string, wait bool) error {
+	if op != nil {
+		return a.accepted(cmd, c, *op, wait, verbs{"Deleted", "Failed"})
+	}
+	return a.show(map[string]string{"kind": kind, "name": name, "result": "deleted"}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s/%s deleted\n", kind, name)
+	})
+}
+
+func (a *app) resourcesCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "resources", Aliases: []string{"resource"}, Short: "Resources and the definitions that make them"}
+	cmd.AddCommand(a.explainCommand())
+	return cmd
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	var r client.ExplainRequest
+	var file string
+	cmd := &cobra.Command{
+		Use:   "explain WORKLOAD --env E",
+		Short: "Which definition matches each resource of a workload, and why",
+		Args:  exactly("WORKLOAD"),
+	}
+	cmd.Flags().StringVar(&r.Environment, "env", "", "environment it is explained for; it need not exist")
+	cmd.Flags().StringVar(&r.EnvironmentType, "env-type", "", "type of the environment, should it not exist")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "Score file to take the resources from, instead of the applied workload")
+	need(cmd, "env")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r.Workload = args[0]
+		c, project, err := a.inProject(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if file != "" {
+			r.Resources, err = a.resourcesOf(file)
+		} else {
+			r.Resources, err = workloadResources(cmd.Context(), c, project, args[0])
+		}
+		if err != nil {
+			return err
+		}
+		o, err := c.Explain(cmd.Context(), project, r)
+		if err != nil {
+			return err
+		}
+		return a.show(o, func(w io.Writer) { a.tellExplanation(w, o) })
+	}
+	return cmd
+}
+
+// tellExplanation writes each resource with what was chosen, and below it what
+// else was considered and why not.
+func (a *app) tellExplanation(w io.Writer, o client.Object) {
+	items, ok := o["resources"].([]any)
+	if m, isMap := o["resources"].(map[string]any); isMap {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			if entry, ok := m[name].(map[string]any); ok {
+				entry["name"] = name
+				items = append(items, entry)
+			}
+		}
+		ok = true
+	}
+	if !ok {
+		_ = a.yaml(o)
+		return
+	}
+	for _, item := range items {
+		m, _ := item.(map[string]any)
+		chosen := firstText(m, "definition", "matched.definition", "matched.name", "matched")
+		mark := markDone
+		if chosen == "" {
+			mark, chosen = markFailed, "nothing matches"
+		}
+		fmt.Fprintf(w, "%s %s %s → %s", a.style.mark(mark), pad(firstText(m, "name", "resource"), titleWidth), firstText(m, "type"), chosen)
+		if why := firstText(m, "why", "reason", "detail"); why != "" {
+			fmt.Fprintf(w, "   %s", why)
+		}
+		fmt.Fprintln(w)
+		considered, _ := m["considered"].([]any)
+		for _, c := range considered {
+			if e, ok := c.(map[string]any); ok && firstText(e, "definition", "name") != chosen {
+				fmt.Fprintf(w, "    not %s   %s\n", pad(firstText(e, "definition", "name"), titleWidth), firstText(e, "why", "whyNot", "reason"))
+			}
+		}
+	}
+}

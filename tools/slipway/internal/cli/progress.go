@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/slipway-idp/slipway/libs/client"
+)
+
+// titleWidth and noteWidth are where the columns of a step's line begin.
+const (
+	titleWidth = 12
+	noteWidth  = 56
+)
+
+// verbs say in one word what an operation did.
+type verbs struct{ done, failed string }
+
+// follow tells an operation as it happens, one line per step, and returns how
+// it ended as an exit code. With -o json or yaml only the end is written.
+func (a *app) follow(ctx context.Context, c *client.Client, op client.Operation, v verbs) error {
+	if a.output != "table" {
+		last, err := c.Wait(ctx, op.ID)
+		if err != nil {
+			return err
+		}
+		if err := a.show(last, nil); err != nil {
+			return err
+		}
+		return outcome(last)
+	}
+	t := &teller{app: a, out: a.Out}
+	if a.ErrIsTerminal && a.OutIsTerminal {
+		t.transient = a.Err
+	}
+	t.header(op)
+	for u, err := range c.Follow(ctx, op.ID) {
+		t.clear()
+		if err != nil {
+			fmt.Fprintf(a.Err, "It goes on without being watched: slipway saga show %s\n", op.ID)
+			return err
+		}
+		op = u.Operation
+		if u.Step == nil {
+			continue
+		}
+		t.step(*u.Step)
+		if needsApproval(*u.Step) {
+			fmt.Fprintf(a.Out, "Waiting for an approval.   slipway saga show %s\n", op.ID)
+			return &ended{exitWaiting}
+		}
+	}
+	t.end(op, v)
+	return outcome(op)
+}
+
+// outcome is how an operation ended, as an exit code.
+func outcome(op client.Operation) error {
+	switch {
+	case op.Status == client.StatusDone:
+		return nil
+	case denied(op):
+		return &ended{exitDenied}
+	}
+	return &ended{exitFailed}
+}
+
+// denied reports whether a policy said no: then the step that decides failed.
+func denied(op client.Operation) bool {
+	if op.Failure == nil {
+		return false
+	}
+	st := op.Step(op.Failure.Step)
+	return st != nil && st.Kind == "decide"
+}
+
+func needsApproval(st client.Step) bool { return st.Kind == "approval" && st.Status == "waiting" }
+
+// teller writes an operation's lines.
+type teller struct {
+	*app
+	out io.Writer
+	// transient is where the step at work is shown until its line is written;
+	// nil where nobody looks.
+	transient io.Writer
+	shown     bool
+	undone    []string
+}
+
+// header says what is being done: orders → dev    set 9c41f2 (was 77ab03)    correlation 01JD…
+func (t *teller) header(op client.Operation) {
+	parts := []string{op.Subject}
+	if w, e := op.Details["workload"], op.Details["environment"]; w != "" && e != "" {
+		parts[0] = w + " → " + e
+	}
+	if set := op.Details["set"]; set != "" {
+		text := "set " + set
+		if was := op.Details["previousSet"]; was != "" {
+			text += " (was " + was + ")"
+		}
+		parts = append(parts, text)
+	}
+	if op.CorrelationID != "" {
+		parts = append(parts, "correlation "+op.CorrelationID)
+	}
+	fmt.Fprintln(t.out, strings.Join(parts, "    "))
+}
+
+func (t *teller) step(st client.Step) {
+	switch st.Status {
+	case "done", "adopted", "skipped":
+		if st.Direction == "undo" {
+			return // taken on by a person while going back; end tells it
+		}
+		note := st.Note
+		if st.Status != "done" {
+			note = strings.TrimSpace(st.Status + " by a person  " + note)
+		}
+		t.line(markDone, name(st), note, duration(st))
+	case "failed":
+		t.line(markFailed, name(st), st.Reason, "")
+	case "undone":
+		t.undone = append(t.undone, undoText(st))
+	case "undo-failed":
+		t.line(markFailed, "undo "+name(st), st.Reason, "")
+	case "doing", "waiting", "retrying", "undoing":
+		t.working(st)
+	}
+}
+
+// working shows the step at work on a terminal, without moving anything.
+func (t *teller) working(st client.Step) {
+	if t.transient == nil {
+		return
+	}
+	text := st.Reason
+	if text == "" {
+		text = st.Note
+	}
+	line := fmt.Sprintf("  %s %s %s", markWait, pad(name(st), titleWidth), firstLine(text))
+	fmt.Fprint(t.transient, strings.TrimRight(line, " "))
+	t.shown = true
+}
+
+func (t *teller) clear() {
+	if t.shown {
+		fmt.Fprint(t.transient, "\r\x1b[K")
+		t.shown = false
+	}
+}
+
+// line writes one step: mark, name, note and how long it took. What of the note
+// does not fit on its first line follows below, indented.
+func (t *teller) line(mark, name, note, took string) {
+	first, rest, _ := strings.Cut(note, "\n")
+	text := pad(name, titleWidth) + " " + pad(first, noteWidth)
+	if took != "" {
+		text += "  " + took
+	}
+	fmt.Fprintf(t.out, "  %s %s\n", t.style.mark(mark), strings.TrimRight(text, " "))
+	for l := range strings.Lines(rest) {
+		fmt.Fprintf(t.out, "  %s%s\n", strings.Repeat(" ", titleWidth+3), strings.TrimRight(l, "\n"))
+	}
+}
+
+func (t *teller) end(op client.Operation, v verbs) {
+	if len(t.undone) > 0 {
+		t.line(markUndone, "undo", strings.Join(t.undone, " · "), "")
+	}
+	lasted := took(t.Clock().Sub(op.CreatedAt))
+	if op.FinishedAt != nil {
+		lasted = took(op.FinishedAt.Sub(op.CreatedAt))
+	}
+	var parts []string
+	more := "slipway saga show " + op.ID
+	switch op.Status {
+	case client.StatusDone:
+		parts = append(parts, fmt.Sprintf("%s in %s.", v.done, lasted))
+		if u := op.Details["url"]; u != "" {
+			parts = append(parts, u)
+		}
+		if op.CorrelationID != "" {
+			more = "slipway timeline " + op.CorrelationID
+		}
+	case client.StatusParked:
+		parts = append(parts, fmt.Sprintf("Parked after %s: it can go neither way without a person, who can retry, skip or adopt what is stuck.", lasted))
+	default:
+		if op.Failure != nil && op.Failure.Step == "" {
+			parts = append(parts, "Aborted: "+strings.TrimSuffix(op.Failure.Reason, ".")+".")
+		}
+		word := v.failed
+		if denied(op) {
+			word = "Denied by policy; nothing was changed"
+			parts = append(parts, fmt.Sprintf("%s (%s).", word, lasted))
+		} else {
+			parts = append(parts, fmt.Sprintf("%s and undone in %s. Nothing was left behind.", word, lasted))
+		}
+	}
+	fmt.Fprintln(t.out, strings.Join(append(parts, more), "   "))
+}
+
+func name(st client.Step) string {
+	if st.Title != "" {
+		return st.Title
+	}
+	return st.ID
+}
+
+func undoText(st client.Step) string {
+	if st.UndoNote != "" {
+		return st.UndoNote
+	}
+	return name(st) + " undone"
+}
+
+func duration(st client.Step) string {
+	if st.StartedAt == nil || st.FinishedAt == nil {
+		return ""
+	}
+	return took(st.FinishedAt.Sub(*st.StartedAt).Round(time.Millisecond))
+}
+
+func firstLine(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return first
+}
