@@ -1,0 +1,19 @@
+// Command provisioner runs the provisioner as a process of its own.
+package main
+
+import (
+	"os"
+
+	"github.com/slipway-idp/slipway/libs/service"
+	"github.com/slipway-idp/slipway/services/provisioner"
+)
+
+func main() {
+	os.Exit(service.Main(service.Program{
+		Name:   provisioner.Name,
+		Hidden: provisioner.Hidden(),
+		New: func(d service.Deps, _ service.Settings) (service.Service, error) {
+			return provisioner.New(provisioner.Config{Deps: d})
+		},
+	}, os.Args[1:]))
+}

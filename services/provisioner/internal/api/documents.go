@@ -1,0 +1,193 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slipway-idp/slipway/libs/document"
+	"github.com/slipway-idp/slipway/libs/document/docapi"
+	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
+)
+
+func (a *API) documents() map[string]docapi.Kind {
+	return map[string]docapi.Kind{
+		"Secret":             {Check: a.checkSecret, Apply: a.applySecret},
+		"EnvironmentType":    {Check: a.checkType, Apply: a.applyType},
+		"Environment":        {Check: a.checkEnvironment, Apply: a.applyEnvironment},
+		"ResourceDefinition": {Check: a.checkDefinition, Apply: a.applyDefinition},
+	}
+}
+
+const apiVersion = "slipway.dev/v1alpha1"
+
+// read reads a spec, and says what is wrong with the frame.
+func read(item docapi.Item, spec any, inProject bool) []httpapi.Fault {
+	faults := item.Spec(spec)
+	if item.APIVersion != apiVersion {
+		faults = append(faults, item.Fault("/apiVersion", "unknown apiVersion "+item.APIVersion, "use "+apiVersion))
+	}
+	if inProject && item.Project == "" {
+		faults = append(faults, item.Fault("/metadata", "metadata.project is missing", "say it here, or with --project"))
+	}
+	return faults
+}
+
+func outcome(created, changed bool) string {
+	switch {
+	case created:
+		return docapi.Created
+	case changed:
+		return docapi.Updated
+	}
+	return docapi.Unchanged
+}
+
+type secretSpec struct {
+	Value string `json:"value"`
+}
+
+func (a *API) checkSecret(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
+	var spec secretSpec
+	faults := read(item, &spec, true)
+	if err := secret.CheckName(item.Metadata.Name); err != nil {
+		faults = append(faults, item.Fault("/metadata/name", err.Error(), ""))
+	}
+	if len(faults) == 0 {
+		if err := secret.CheckValue(spec.Value); err != nil {
+			faults = append(faults, item.Fault("/spec/value", err.Error(), ""))
+		}
+	}
+	return faults, nil
+}
+
+func (a *API) applySecret(ctx context.Context, item docapi.Item) (docapi.Result, error) {
+	var spec secretSpec
+	if faults := item.Spec(&spec); len(faults) > 0 {
+		return docapi.Result{}, httpapi.Unprocessable(faults...)
+	}
+	info, changed, err := a.Secrets.Set(ctx, causeOf(ctx), item.Project, item.Metadata.Name, spec.Value, secret.Given)
+	return docapi.Result{
+		Result: outcome(changed && info.Version == 1, changed), Version: int64(info.Version),
+		Location: "/api/v1/projects/" + item.Project + "/secrets/" + info.Name,
+	}, err
+}
+
+type typeSpec struct {
+	Description string            `json:"description"`
+	DefaultTTL  document.Duration `json:"defaultTtl"`
+	MaxTTL      document.Duration `json:"maxTtl"`
+}
+
+func (s typeSpec) of(item docapi.Item) environment.Type {
+	return environment.Type{Name: item.Metadata.Name, Description: s.Description, DefaultTTL: s.DefaultTTL, MaxTTL: s.MaxTTL}
+}
+
+func (a *API) checkType(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
+	var spec typeSpec
+	faults := read(item, &spec, false)
+	if err := environment.CheckType(spec.of(item)); err != nil {
+		faults = append(faults, item.Fault("/spec", err.Error(), ""))
+	}
+	return faults, nil
+}
+
+func (a *API) applyType(ctx context.Context, item docapi.Item) (docapi.Result, error) {
+	var spec typeSpec
+	if faults := item.Spec(&spec); len(faults) > 0 {
+		return docapi.Result{}, httpapi.Unprocessable(faults...)
+	}
+	v, created, changed, err := a.Environments.SetType(ctx, causeOf(ctx), spec.of(item))
+	return docapi.Result{Project: "org", Result: outcome(created, changed), Version: v.Version,
+		Location: "/api/v1/environment-types/" + item.Metadata.Name}, err
+}
+
+type environmentSpec struct {
+	Type      string                     `json:"type"`
+	TTL       string                     `json:"ttl"`
+	Resources map[string]definition.Need `json:"resources"`
+}
+
+func (s environmentSpec) of(item docapi.Item) environment.Wish {
+	return environment.Wish{Project: item.Project, Name: item.Metadata.Name, Type: s.Type, TTL: s.TTL, Resources: s.Resources}
+}
+
+func (a *API) checkEnvironment(ctx context.Context, item docapi.Item) ([]httpapi.Fault, error) {
+	var spec environmentSpec
+	faults := read(item, &spec, true)
+	if len(faults) > 0 {
+		return faults, nil
+	}
+	wish := spec.of(item)
+	// What the batch itself brings is not there yet: then it is found out when
+	// the environment's turn comes.
+	for _, ref := range item.Context {
+		if ref.Kind == "ResourceDefinition" {
+			wish.Resources = nil
+		}
+	}
+	if spec.Type != "" && item.InBatch("EnvironmentType", spec.Type, "") || item.InBatch("EnvironmentType", spec.Type, item.Project) || item.InBatch("EnvironmentType", spec.Type, "org") {
+		return faults, nil
+	}
+	err := a.Environments.CheckWish(ctx, wish)
+	var p *httpapi.Problem
+	if !errors.As(err, &p) {
+		return faults, err
+	}
+	if len(p.Errors) == 0 {
+		return append(faults, item.Fault("/spec/type", p.Detail, "")), nil
+	}
+	for _, f := range p.Errors {
+		faults = append(faults, item.Fault("/spec"+f.Pointer, f.Message, f.Hint))
+	}
+	return faults, nil
+}
+
+func (a *API) applyEnvironment(ctx context.Context, item docapi.Item) (docapi.Result, error) {
+	var spec environmentSpec
+	if faults := item.Spec(&spec); len(faults) > 0 {
+		return docapi.Result{}, httpapi.Unprocessable(faults...)
+	}
+	out, err := a.Environments.Apply(ctx, causeOf(ctx), a.NewID(), spec.of(item))
+	return docapi.Result{
+		Result: outcome(out.Created, out.Changed), Operation: out.Saga,
+		Location: "/api/v1/projects/" + item.Project + "/environments/" + item.Metadata.Name,
+	}, err
+}
+
+func definitionOf(item docapi.Item, spec definition.Spec) definition.Definition {
+	// Not the request's project: a definition that names none is for all.
+	return definition.Definition{Name: item.Metadata.Name, Project: item.Metadata.Project, Spec: spec}
+}
+
+func (a *API) checkDefinition(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
+	var spec definition.Spec
+	faults := read(item, &spec, false)
+	if err := definition.CheckName("resource definition", item.Metadata.Name); err != nil {
+		faults = append(faults, item.Fault("/metadata/name", err.Error(), ""))
+	}
+	if len(faults) > 0 {
+		return faults, nil
+	}
+	for _, f := range spec.Check(a.Drivers) {
+		faults = append(faults, item.Fault("/spec"+f.Pointer, f.Message, ""))
+	}
+	return faults, nil
+}
+
+func (a *API) applyDefinition(ctx context.Context, item docapi.Item) (docapi.Result, error) {
+	var spec definition.Spec
+	if faults := item.Spec(&spec); len(faults) > 0 {
+		return docapi.Result{}, httpapi.Unprocessable(faults...)
+	}
+	d := definitionOf(item, spec)
+	v, created, changed, err := a.Environments.SetDefinition(ctx, causeOf(ctx), d)
+	scope := d.Project
+	if scope == "" {
+		scope = "org"
+	}
+	return docapi.Result{Project: scope, Result: outcome(created, changed), Version: v.Version,
+		Location: "/api/v1/projects/" + scope + "/resource-definitions/" + d.Name}, err
+}

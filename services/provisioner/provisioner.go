@@ -1,0 +1,160 @@
+// Package provisioner is the provisioner service: environments, the resources
+// in them, the definitions by which these are made, and secrets.
+package provisioner
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/libs/service"
+
+	"github.com/slipway-idp/slipway/services/provisioner/internal/api"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver/local"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
+)
+
+// Name is the service's name on the bus, in event sources and in logs.
+const Name = "provisioner"
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// OpenAPI is the service's API document.
+func OpenAPI() []byte { return openAPI }
+
+// Config is what the service works with.
+type Config struct {
+	service.Deps
+	// Drivers by name; nil: those that this package knows. See drivers.
+	Drivers map[string]driver.Driver
+	// Warning is how long before its end an environment is said to expire;
+	// default 1 h, and at most a quarter of its time to live.
+	Warning time.Duration
+	// UndoDeadline is after how long a failing undo parks its saga; default 5 min.
+	UndoDeadline time.Duration
+}
+
+// Service is the provisioner.
+type Service struct {
+	c            Config
+	environments *environment.Environments
+	secrets      *secret.Secrets
+	api          http.Handler
+}
+
+// drivers is where a driver is registered: a line each.
+func drivers(d service.Deps) (map[string]driver.Driver, error) {
+	l, err := local.Open(localConfig(d.DataDir, d.Executable, d.Clock))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]driver.Driver{
+		"local": l,
+	}, nil
+}
+
+func localConfig(dataDir string, executable []string, clock func() time.Time) local.Config {
+	return local.Config{Dir: filepath.Join(dataDir, "local"), Executable: executable, Clock: clock, Secret: rand.Text}
+}
+
+// New wires the service. Nothing runs before Run.
+func New(c Config) (*Service, error) {
+	ctx := context.Background()
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder: %w", err)
+	}
+	sealed, err := secret.Any(ctx, c.Store)
+	if err != nil {
+		return nil, err
+	}
+	vault, err := secret.OpenVault(filepath.Join(c.DataDir, "secret.key"), sealed)
+	if err != nil {
+		return nil, err
+	}
+	if c.Drivers == nil {
+		if c.Drivers, err = drivers(c.Deps); err != nil {
+			return nil, err
+		}
+	}
+	secrets := secret.New(c.Store, vault, c.Clock)
+	environments, err := environment.New(environment.Config{
+		Store: c.Store, Drivers: c.Drivers, Secrets: secrets, Clock: c.Clock, Log: c.Log,
+		Warning: c.Warning, UndoDeadline: c.UndoDeadline,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := &api.API{
+		Environments: environments, Secrets: secrets, Spec: openAPI,
+		NewID:   func() string { return strings.ToLower(rand.Text()[:20]) },
+		Drivers: lookup(c.Drivers),
+	}
+	return &Service{c: c, environments: environments, secrets: secrets, api: httpapi.Recover(a.Handler(c.Identity))}, nil
+}
+
+func lookup(all map[string]driver.Driver) func(string) (func(string, map[string]any) error, []string, bool) {
+	return func(name string) (func(string, map[string]any) error, []string, bool) {
+		known := slices.Sorted(maps.Keys(all))
+		d, ok := all[name]
+		if !ok {
+			return nil, known, false
+		}
+		return d.Check, known, true
+	}
+}
+
+// Run serves until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	var g service.Group
+	g.Add("relay", func(ctx context.Context) error { return s.c.Bus.Relay(ctx, s.c.Store.Outbox()) })
+	g.Add("secrets", func(ctx context.Context) error {
+		return s.c.Bus.Serve(ctx, secret.Subject, Name, s.secrets.Serve)
+	})
+	g.Add("sagas", s.environments.Sagas().Run)
+	g.Add("expiry", s.environments.Sweep)
+	g.Add("resources", s.environments.KeepUp)
+	g.Add("consumers", func(ctx context.Context) error { return s.c.Bus.Run(ctx, Name, s.Consumers()) })
+	g.Add("http", service.Serve(s.c.Deps, s.api, nil))
+	return g.Run(ctx)
+}
+
+// Hidden are the commands by which the service's own processes are started.
+func Hidden() []service.Hidden {
+	return []service.Hidden{{Name: local.Command, Run: func(ctx context.Context, args []string) error {
+		return local.Serve(ctx, args, os.Stdin)
+	}}}
+}
+
+// StopProcesses stops every local resource of a data folder whose service does
+// not run, and keeps its data: the next start brings it back.
+func StopProcesses(ctx context.Context, dataDir string) error {
+	if _, err := os.Stat(filepath.Join(dataDir, "local")); os.IsNotExist(err) {
+		return nil
+	}
+	d, err := local.Open(localConfig(dataDir, nil, time.Now))
+	if err != nil {
+		return err
+	}
+	return d.Stop(ctx)
+}
+
+// RemoveLocalData stops every local resource of a data folder and removes it
+// with its data, for good.
+func RemoveLocalData(ctx context.Context, dataDir string) error {
+	if err := StopProcesses(ctx, dataDir); err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(dataDir, "local"))
+}
