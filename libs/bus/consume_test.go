@@ -64,7 +64,7 @@ func TestConsume_NewDurable_SeesThePastOnlyWithHistory(t *testing.T) {
 	h.publish(event(t, pinged, 1))
 	reactor, projection := make(chan int, 10), make(chan int, 10)
 	h.run(
-		On(pinged, "tester-reactor", func(_ context.Context, m Message[pingData]) error { reactor <- m.Data.N; return nil }),
+		On(pinged, "tester-reactor", func(_ context.Context, m Message[pingData]) error { reactor <- m.Data.N; return nil }, Concurrency(1)),
 		OnAll("tester-projection", []string{"evt.>", "ext.>"}, func(_ context.Context, m Message[events.Event]) error {
 			d, err := pinged.Decode(m.Event)
 			projection <- d.N

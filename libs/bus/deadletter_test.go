@@ -134,6 +134,22 @@ func TestDeadLetter_Undecodable_ParkedAndTheNextIsHandled(t *testing.T) {
 	}
 }
 
+func TestDeadLetter_PublishedInABatch_ParkedWithoutTheServersHeaders(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.run(On(pinged, "tester-batch", func(context.Context, Message[pingData]) error { return Permanent(errors.New("no")) }))
+	o := newOutbox()
+	for n := range 20 {
+		o.add("one", event(t, pinged, n))
+	}
+	h.relay(o)
+	for _, l := range h.letters(20) {
+		for k := range l.Header {
+			require.False(t, strings.HasPrefix(k, "Nats-"), k)
+		}
+	}
+}
+
 func TestRedrive_OneOfTwoConsumers_ReachesThatOneAlone(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
