@@ -285,4 +285,3 @@ func TestDeadLetters_UnknownOne_IsNotFound(t *testing.T) {
 	require.Equal(t, 400, w.do("POST", "/api/v1/dead-letters/deployer-commands/x/redrive", nil).status)
 	require.Equal(t, 404, w.do("POST", "/api/v1/projects/shop/dead-letters/deployer-commands/7/redrive", nil).status)
 }
-

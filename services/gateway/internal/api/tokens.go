@@ -73,4 +73,3 @@ func (a *API) whoami(w http.ResponseWriter, r *http.Request) error {
 	httpapi.JSON(w, http.StatusOK, httpapi.ActorFrom(r.Context()))
 	return nil
 }
-

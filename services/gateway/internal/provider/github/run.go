@@ -135,4 +135,3 @@ func complaint(conclusion string) string {
 	}
 	return ""
 }
-
