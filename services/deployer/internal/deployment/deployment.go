@@ -60,6 +60,10 @@ type Input struct {
 	PipelineRun     string `json:"pipelineRun,omitempty"`
 	Commit          string `json:"commit,omitempty"`
 	Actor           string `json:"actor,omitempty"`
+	// What it would lead to and from, when it was asked for; the step admit
+	// says what it is.
+	PlannedSet  string `json:"plannedSet,omitempty"`
+	PlannedFrom string `json:"plannedFrom,omitempty"`
 }
 
 // Subject names the deployment in events: dev/orders.

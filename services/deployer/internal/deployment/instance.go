@@ -182,7 +182,7 @@ func (d *Deployments) verify(ctx context.Context, sc saga.Call) (saga.Result, er
 	i, err := d.Target.AwaitReady(ctx, w.id)
 	var not *target.NotReadyError
 	if errors.As(err, &not) {
-		return saga.Result{}, saga.FailWith(Verified{Reason: not.Reason, LogTail: not.LogTail}, not)
+		return saga.Result{}, saga.FailWith(Verified{Reason: not.Reason, LogTail: not.LogTail}, errors.New(explained(not)))
 	}
 	if err != nil {
 		return saga.Result{}, err
@@ -191,4 +191,19 @@ func (d *Deployments) verify(ctx context.Context, sc saga.Call) (saga.Result, er
 		Output: Verified{Addr: i.Addr, ReadyAfterMs: i.ReadyAfter.Milliseconds()},
 		Note:   fmt.Sprintf("%s ready after %.1f s", w.name, i.ReadyAfter.Seconds()),
 	}, nil
+}
+
+// shownLines is how many of the last lines stand in the reason itself.
+const shownLines = 5
+
+// explained is why an instance is not ready, with its last lines below.
+func explained(e *target.NotReadyError) string {
+	if len(e.LogTail) == 0 {
+		return e.Error() + "; it wrote nothing"
+	}
+	text := e.Error()
+	for _, line := range e.LogTail[max(0, len(e.LogTail)-shownLines):] {
+		text += "\n" + e.Instance + " | " + line
+	}
+	return text
 }

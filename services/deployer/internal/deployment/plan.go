@@ -32,26 +32,46 @@ type resourcesInput struct {
 // plan is what a deployment will do.
 func plan(in Input, w score.Workload) saga.Plan {
 	steps := []saga.PlannedStep{
-		{ID: StepAdmit, Kind: StepAdmit, Title: "wait for the turn in " + in.Environment + " and make the deployment set"},
-		{ID: StepDecide, Kind: StepDecide, Title: "ask policy"},
-		{ID: StepResources, Kind: StepResources, Title: resourcesTitle(w), Input: resourcesInput{Resources: resourcesOf(w)}},
+		{ID: StepAdmit, Kind: StepAdmit},
+		{ID: StepDecide, Kind: StepDecide},
+		{ID: StepResources, Kind: StepResources, Input: resourcesInput{Resources: resourcesOf(w)}},
 	}
 	if in.Strategy == Recreate {
-		steps = append(steps, saga.PlannedStep{ID: StepHalt, Kind: StepHalt, Title: "stop what runs"})
+		steps = append(steps, saga.PlannedStep{ID: StepHalt, Kind: StepHalt})
 	}
 	steps = append(steps,
-		saga.PlannedStep{ID: StepStart, Kind: StepStart, Title: "start " + in.Version},
-		saga.PlannedStep{ID: StepVerify, Kind: StepVerify, Title: "wait until it is ready"},
-		saga.PlannedStep{ID: StepShift, Kind: StepShift, Title: "send all traffic to it"},
+		saga.PlannedStep{ID: StepStart, Kind: StepStart},
+		saga.PlannedStep{ID: StepVerify, Kind: StepVerify},
+		saga.PlannedStep{ID: StepShift, Kind: StepShift},
 	)
 	if in.Strategy == BlueGreen {
-		steps = append(steps, saga.PlannedStep{ID: StepRetire, Kind: StepRetire, Title: "let the old instance finish and stop it"})
+		steps = append(steps, saga.PlannedStep{ID: StepRetire, Kind: StepRetire})
 	}
-	steps = append(steps, saga.PlannedStep{ID: StepConclude, Kind: StepConclude, Title: "make the set the current one"})
+	steps = append(steps, saga.PlannedStep{ID: StepConclude, Kind: StepConclude})
 	for i := 1; i < len(steps); i++ {
 		steps[i].After = []string{steps[i-1].ID}
 	}
 	return saga.Plan{Steps: steps}
+}
+
+// describe says what a step will do, for a person who looks at a plan.
+func describe(step string, in Input, w score.Workload) string {
+	switch step {
+	case StepResources:
+		return resourcesTitle(w)
+	case StepStart:
+		return "start " + in.Version
+	case StepAdmit:
+		return "wait for the turn in " + in.Environment + ", make the deployment set"
+	}
+	return map[string]string{
+		StepDecide:   "ask policy",
+		StepHalt:     "stop what runs",
+		StepVerify:   "wait until it is ready",
+		StepShift:    "send all traffic to it",
+		StepRetire:   "let the old instance finish its requests, stop it",
+		StepConclude: "make the set the current one",
+	}[step]
 }
 
 func resourcesTitle(w score.Workload) string {

@@ -48,6 +48,7 @@ func (e *InvalidError) Error() string {
 
 // Preview is what a deployment would do.
 type Preview struct {
+	Summary     string       `json:"summary"` // orders → dev    set 9c41f2 (was 77ab03)
 	Input       Input        `json:"input"`
 	Steps       []PlanStep   `json:"steps"`
 	Set         string       `json:"set"`
@@ -58,9 +59,9 @@ type Preview struct {
 
 // PlanStep is a step of a plan with its undo.
 type PlanStep struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
-	Undo  string `json:"undo"`
+	ID          string `json:"id"`
+	Description string `json:"description"`
+	Undo        string `json:"undo"`
 }
 
 // Deploy starts a deployment, or returns the one that has this id. Errors:
@@ -73,6 +74,13 @@ func (d *Deployments) Deploy(ctx context.Context, r Request, cause events.Cause)
 	}
 	in, w, err := d.resolve(ctx, r, cause)
 	if err != nil {
+		return saga.Saga{}, err
+	}
+	s, err := d.environment(ctx, in.Project, in.Environment)
+	if err != nil {
+		return saga.Saga{}, err
+	}
+	if _, _, err := d.foresee(ctx, s, &in); err != nil {
 		return saga.Saga{}, err
 	}
 	requested, err := deployer.DeploymentRequested.Draft(in.Project, in.Subject(), deployer.DeploymentRequestedData{
@@ -98,23 +106,33 @@ func (d *Deployments) Plan(ctx context.Context, r Request, cause events.Cause) (
 	if err != nil {
 		return Preview{}, err
 	}
-	current, err := d.current(ctx, s)
+	current, next, err := d.foresee(ctx, s, &in)
 	if err != nil {
 		return Preview{}, err
 	}
-	next := current.Apply(delta(in))
-	digest, err := next.Digest()
-	if err != nil {
-		return Preview{}, err
+	p := Preview{Input: in, Set: in.PlannedSet, PreviousSet: s.Current, Changes: set.Diff(current, next)}
+	p.Summary = in.Workload + " → " + in.Environment + "    set " + set.Short(p.Set)
+	if p.PreviousSet != "" {
+		p.Summary += " (was " + set.Short(p.PreviousSet) + ")"
 	}
-	p := Preview{Input: in, Set: digest, PreviousSet: s.Current, Changes: set.Diff(current, next)}
 	if s.Active != "" {
 		p.WaitsFor = append([]string{s.Active}, s.Queue...)
 	}
 	for _, st := range plan(in, w).Steps {
-		p.Steps = append(p.Steps, PlanStep{ID: st.ID, Title: st.Title, Undo: undoOf(st.Kind)})
+		p.Steps = append(p.Steps, PlanStep{ID: st.ID, Description: describe(st.Kind, in, w), Undo: undoOf(st.Kind)})
 	}
 	return p, nil
+}
+
+// foresee notes which set a deployment will lead to, if nothing goes before it.
+func (d *Deployments) foresee(ctx context.Context, s environment.State, in *Input) (current, next set.Set, err error) {
+	if current, err = d.current(ctx, s); err != nil {
+		return current, next, err
+	}
+	next = current.Apply(delta(*in))
+	in.PlannedSet, err = next.Digest()
+	in.PlannedFrom = s.Current
+	return current, next, err
 }
 
 // Rollback is the request that goes back to an older set of an environment; to

@@ -3,8 +3,10 @@ package deployment
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/slipway-idp/slipway/libs/saga"
+	"github.com/slipway-idp/slipway/services/deployer/internal/set"
 )
 
 // Outcomes of a deployment, in one word.
@@ -48,7 +50,7 @@ func (d *Deployments) ViewOf(s saga.Saga) (View, error) {
 	}
 	v := View{ID: s.ID, Outcome: OutcomeOf(s), Input: in, Reason: failureReason(&s), LogTail: LogTail(&s),
 		Correlation: s.Cause.CorrelationID, DurationMs: lasted(&s)}
-	var a Admitted
+	a := Admitted{Set: in.PlannedSet, PreviousSet: in.PlannedFrom}
 	if raw, ok := s.Outputs()[StepAdmit]; ok {
 		if err := json.Unmarshal(raw, &a); err != nil {
 			return v, err
@@ -84,4 +86,24 @@ func OutcomeOf(s saga.Saga) string {
 		}
 	}
 	return OutcomeFailed
+}
+
+// Details are what an operation says of its deployment, in short words.
+func (d *Deployments) Details(s saga.Saga) map[string]string {
+	v, err := d.ViewOf(s)
+	if err != nil {
+		return nil
+	}
+	details := map[string]string{
+		"workload": v.Input.Workload, "environment": v.Input.Environment, "environmentType": v.Input.EnvironmentType,
+		"artifact": v.Input.Artifact, "version": v.Input.Version, "strategy": v.Input.Strategy, "reason": v.Input.Reason,
+		"outcome": v.Outcome, "set": set.Short(v.Set), "previousSet": set.Short(v.PreviousSet), "url": v.URL, "instance": v.Instance,
+		"pipelineRun": v.Input.PipelineRun, "logTail": strings.Join(v.LogTail, "\n"),
+	}
+	for k, text := range details {
+		if text == "" {
+			delete(details, k)
+		}
+	}
+	return details
 }

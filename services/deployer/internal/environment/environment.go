@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/slipway-idp/slipway/libs/aggregate"
+	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/deployer/internal/score"
 )
 
@@ -61,6 +63,16 @@ type Running struct {
 	// Halted says why it does not run although it stands here: it is being
 	// replaced by recreation.
 	Halted string `json:"halted,omitempty"`
+}
+
+// Repository keeps environments.
+type Repository = aggregate.Repository[State]
+
+// NewRepository makes it over a service's store.
+func NewRepository(s store.Store, service string, clock func() time.Time) *Repository {
+	return aggregate.New(s, aggregate.Options[State]{Service: service, Kind: Kind, Clock: clock, Indexes: func(s *State) store.Indexes {
+		return store.Indexes{"project": {s.Project}}
+	}})
 }
 
 // ID is the key of an environment.

@@ -5,7 +5,6 @@ package target
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/slipway-idp/slipway/services/deployer/internal/score"
@@ -67,14 +66,6 @@ type NotReadyError struct {
 }
 
 func (e *NotReadyError) Error() string { return e.Instance + " " + e.Reason }
-
-// Detail is the reason with the last log lines, as a person wants to read it.
-func (e *NotReadyError) Detail() string {
-	if len(e.LogTail) == 0 {
-		return e.Error() + "; it wrote nothing"
-	}
-	return e.Error() + "\n" + strings.Join(e.LogTail, "\n")
-}
 
 // Line is one line that a workload wrote.
 type Line struct {
