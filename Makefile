@@ -20,16 +20,20 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## the main job's story against a fresh data folder, each act checked by real requests
-	@$(GO) build -o bin/demo ./tools/demo
-	@./bin/demo -slipway ./bin/slipway
+demo: slipway ## the main job's story against a fresh data folder, each act checked by real requests
+	@$(GO) build -v -o bin/demo ./tools/demo
+	@./bin/demo -slipway bin/slipway
 
 .PHONY: build
-build: ## bin/slipway and bin/<service>
-	@mkdir -p bin
-	@echo "Building bin/slipway and $(words $(SERVICES)) services; a first build takes some minutes and names each package." >&2
-	@$(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/slipway ./tools/slipway
+build: slipway ## bin/slipway and bin/<service>
 	@for s in $(SERVICES); do $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+
+# What make demo and make bench need of a build.
+.PHONY: slipway
+slipway:
+	@mkdir -p bin
+	@echo "Building bin/slipway; the first time takes some minutes and names each package as it is done." >&2
+	@$(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/slipway ./tools/slipway
 
 .PHONY: test
 test: ## every test that needs nothing else, with the race detector; ends with one summary
@@ -42,16 +46,21 @@ test-clients: ## foreign clients and payloads from npm; needs Node 20 or newer w
 	@npm ci --prefix tests/clients --no-audit --no-fund
 	@$(GO) run ./tools/testsum -tags clients -timeout 15m ./tests/clients/...
 
+.PHONY: test-crash
+test-crash: ## kill -9 in the middle of sagas, full and read-only disks; needs Linux and root
+	@[ "$$(id -u)" = 0 ] || { echo "make test-crash mounts small file systems to fill them: run it as root, on Linux." >&2; exit 1; }
+	@$(GO) run ./tools/testsum -tags mount -timeout 15m ./tests/crash/...
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (20s)
 	@FUZZTIME=$(FUZZTIME) sh tools/fuzz.sh
 
 .PHONY: test-all
-test-all: test test-clients fuzz ## all of the tests, one after another
+test-all: test test-crash test-clients fuzz ## all of the tests, one after another
 
 .PHONY: bench
-bench: build ## measure, and write tests/bench/latest.json
-	@$(GO) run ./tests/bench -slipway ./bin/slipway -out tests/bench/latest.json
+bench: slipway ## measure, and write tests/bench/latest.json
+	@$(GO) run ./tests/bench -slipway bin/slipway -out tests/bench/latest.json
 
 .PHONY: lint
 lint: ## the linters of .golangci.yaml; builds golangci-lint once (some minutes)
@@ -74,6 +83,6 @@ tidy: ## go.mod files in step with the imports, and formatted code
 	@git ls-files '*.go' | xargs gofmt -w
 
 # Their features come later; until then they are not in the list of `make help`.
-.PHONY: test-browser test-engines test-containers test-crash images opentofu
-test-browser test-engines test-containers test-crash images opentofu:
+.PHONY: test-browser test-engines test-containers images opentofu
+test-browser test-engines test-containers images opentofu:
 	@echo "make $@: there is nothing behind this yet. README.md says what works today." >&2; exit 1
