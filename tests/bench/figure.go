@@ -44,11 +44,14 @@ func (r *report) add(f Figure) Figure {
 		f.Ratio = round(f.Value / other.Value)
 	}
 	f.Value = round(f.Value)
-	f.Conditions = strings.Join([]string{f.Conditions, r.machine, r.at.Format(time.DateOnly)}, "; ")
+	f.Conditions += r.place()
 	r.figures = slices.DeleteFunc(r.figures, func(old Figure) bool { return old.Name == f.Name })
 	r.figures = append(r.figures, f)
 	return f
 }
+
+// place is where and when a figure of this run was taken.
+func (r *report) place() string { return "; " + r.machine + "; " + r.at.Format(time.DateOnly) }
 
 func (r *report) get(name string) (Figure, bool) {
 	i := slices.IndexFunc(r.figures, func(f Figure) bool { return f.Name == name })
@@ -108,9 +111,10 @@ func (r *report) writeTable(path string) error {
 
 func (r *report) table() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "Run of %s on %s.\n\n", r.at.Format(time.DateOnly), r.machine)
 	b.WriteString("| figure | value | unit | beside | conditions |\n| --- | ---: | --- | --- | --- |\n")
 	for _, f := range r.figures {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, number(f.Value), f.Unit, strings.TrimPrefix(beside(f), ", "), strings.ReplaceAll(f.Conditions, "|", "/"))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, number(f.Value), f.Unit, strings.TrimPrefix(beside(f), ", "), strings.ReplaceAll(strings.TrimSuffix(f.Conditions, r.place()), "|", "/"))
 	}
 	return b.String()
 }

@@ -16,17 +16,24 @@ import (
 )
 
 const (
-	storeRounds = 3
-	storeRound  = 1500 * time.Millisecond
+	storeRounds = 5
+	storeRound  = time.Second
 	payload     = 512 // bytes of a state, and of a message
 )
 
 // store measures whole commits, as handlers make them: state, one index, one
-// mark, one message for the outbox, on disk when they return.
+// mark, one message for the outbox, on disk when they return. Between its rounds
+// it measures the disk, which is never the same for long.
 func (b *bench) store(ctx context.Context) error {
 	writers := []int{1, 8, 32}
 	rates := make([][]float64, len(writers))
+	var syncs []float64
 	for round := range storeRounds {
+		took, err := b.syncRound(ctx)
+		if err != nil {
+			return err
+		}
+		syncs = append(syncs, took...)
 		for i, n := range writers {
 			path := filepath.Join(b.dir, fmt.Sprintf("store-%d-%d.db", round, n))
 			rate, err := commitRate(ctx, path, n)
@@ -36,6 +43,7 @@ func (b *bench) store(ctx context.Context) error {
 			rates[i] = append(rates[i], rate)
 		}
 	}
+	b.addDisk(syncs)
 	for i, n := range writers {
 		b.add(Figure{
 			Name: fmt.Sprintf("store.sqlite.commits_per_s_%d", n), Value: median(rates[i]), Unit: "per s",

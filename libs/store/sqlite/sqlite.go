@@ -105,11 +105,11 @@ func (s *Store) open(ctx context.Context, readers int) error {
 	if prepared, err = prepare(ctx, conn); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.path, "busy_timeout(5000)", "query_only(1)", "temp_store(memory)")); err != nil {
+	if s.read, err = sql.Open("sqlite", dsn(s.path, "busy_timeout(5000)", "query_only(1)", "temp_store(memory)", "cache_size(-1024)")); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	s.read.SetMaxIdleConns(2) // each has a page cache, and one process may hold seven stores
 	if err := s.read.PingContext(ctx); err != nil {
 		return err
 	}
