@@ -57,3 +57,7 @@ func (s *Service) watchIngress(ctx context.Context) error {
 		}
 	}
 }
+
+// IngressAddr is where traffic to workloads is taken, host:port; "" before
+// the ingress runs.
+func (s *Service) IngressAddr() string { return s.traffic.Addr() }

@@ -21,6 +21,8 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 )
 
+require gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
+
 replace (
 	github.com/slipway-idp/slipway/events => ../../events
 	github.com/slipway-idp/slipway/libs => ../../libs

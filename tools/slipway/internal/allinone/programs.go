@@ -1,0 +1,64 @@
+package allinone
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/slipway-idp/slipway/libs/service"
+
+	"github.com/slipway-idp/slipway/services/gateway"
+)
+
+// programs are the services as slipway serve runs them: the same as in one
+// process, with the gateway told by its settings where the owners are.
+func programs() []service.Program {
+	all := []service.Program{gatewayProgram()}
+	for _, o := range owners() {
+		all = append(all, service.Program{
+			Name: o.name,
+			New: func(d service.Deps, _ service.Settings) (service.Service, error) {
+				return o.make(d, Options{IngressListen: defaultIngress})
+			},
+		})
+	}
+	return all
+}
+
+func gatewayProgram() service.Program {
+	p := service.Program{Name: gateway.Name}
+	for _, o := range owners() {
+		p.Settings = append(p.Settings, service.Setting{
+			Name: "owner-" + o.name, Usage: "where " + o.name + " serves HTTP, as a URL", Check: checkURL,
+		})
+	}
+	p.Settings = append(p.Settings, service.Setting{Name: "admin-token", Usage: "token of the first admin", Secret: true})
+	p.New = func(d service.Deps, s service.Settings) (service.Service, error) {
+		at := map[string]service.Owner{}
+		var missing []error
+		for _, o := range owners() {
+			u := s.Get("owner-" + o.name)
+			if u == "" {
+				missing = append(missing, fmt.Errorf("the gateway needs --owner-%s: where %s serves HTTP", o.name, o.name))
+				continue
+			}
+			at[o.name] = service.Owner{BaseURL: u, Transport: http.DefaultTransport}
+		}
+		if err := errors.Join(missing...); err != nil {
+			return nil, err
+		}
+		return newGateway(d, at, s.Get("admin-token"), "")
+	}
+	return p
+}
+
+func checkURL(v string) error {
+	if v == "" {
+		return nil
+	}
+	if u, err := url.Parse(v); err != nil || u.Host == "" {
+		return fmt.Errorf("%q is not a URL of the form http://HOST:PORT", v)
+	}
+	return nil
+}
