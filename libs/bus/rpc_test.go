@@ -90,6 +90,11 @@ func TestServe_Ends_RequestAtWorkIsAnswered(t *testing.T) {
 	await(t, entered, "the request")
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		require.Fail(t, "did not wait for the request at work")
+	case <-time.After(100 * time.Millisecond):
+	}
 	close(release)
 	require.NoError(t, await(t, answer, "the answer"))
 	require.Equal(t, "done", out)
