@@ -43,7 +43,7 @@ func (b *Bus) Relay(ctx context.Context, outbox store.Outbox) error {
 	r := &relay{bus: b, outbox: outbox}
 	pause := relayPause
 	for {
-		err := r.drain(ctx)
+		err := r.drainConnected(ctx, status)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -80,6 +80,21 @@ func changed(outbox store.Outbox, err error) <-chan struct{} {
 type relay struct {
 	bus    *Bus
 	outbox store.Outbox
+}
+
+// drainConnected drains, and gives up at once on what was sent over a
+// connection that is gone: its acknowledgement never comes.
+func (r *relay) drainConnected(ctx context.Context, status <-chan nats.Status) error {
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	go func() {
+		select {
+		case <-status:
+			interrupt()
+		case <-ctx.Done():
+		}
+	}()
+	return r.drain(ctx)
 }
 
 // drain publishes until nothing is pending, or says what could not be.
