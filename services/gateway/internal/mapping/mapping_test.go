@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,6 +126,12 @@ func FuzzCompileAndEvaluate(f *testing.F) {
 	f.Add(builds.When, builds.Workload, builds.Artifact)
 	f.Add(`payload.x.y[0] == 1`, `event`, `"a:" + action`)
 	f.Fuzz(func(t *testing.T, when, workload, artifact string) {
+		began := time.Now()
+		defer func() {
+			if took := time.Since(began); took > time.Second {
+				t.Fatalf("took %s", took)
+			}
+		}()
 		m, faults := mapping.Compile([]mapping.Rule{rule(when, workload, artifact)})
 		if len(faults) > 0 {
 			return
