@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,12 +45,20 @@ type RollbackRequest struct {
 	Workload    string `json:"workload"`
 	Environment string `json:"environment"`
 	To          string `json:"to,omitempty"`
+	DryRun      bool   `json:"dryRun,omitempty"`
 }
 
 // Rollback returns the operation that goes back.
 func (c *Client) Rollback(ctx context.Context, project string, r RollbackRequest) (Operation, error) {
 	var op Operation
 	return op, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project) + "/deployments:rollback", Body: r}, &op)
+}
+
+// PlanRollback answers what Rollback would do, and its undo, without doing it.
+func (c *Client) PlanRollback(ctx context.Context, project string, r RollbackRequest) (Object, error) {
+	r.DryRun = true
+	var o Object
+	return o, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project) + "/deployments:rollback", Body: r}, &o)
 }
 
 // Artifact is an immutable build output.
@@ -77,16 +86,23 @@ type LogLine struct {
 	Line     string    `json:"line"`
 }
 
-// Logs tells what a workload wrote, the oldest first; with follow also what it
-// writes from now on.
-func (c *Client) Logs(ctx context.Context, project, workload, environment string, follow bool) iter.Seq2[LogLine, error] {
-	q := url.Values{"environment": {environment}}
-	if follow {
+// LogRequest says which lines are wanted: the last Tail (0 is all), and with
+// Follow also what is written from now on.
+type LogRequest struct {
+	Environment string
+	Follow      bool
+	Tail        int
+}
+
+// Logs tells what a workload wrote, the oldest first.
+func (c *Client) Logs(ctx context.Context, project, workload string, r LogRequest) iter.Seq2[LogLine, error] {
+	q := url.Values{"environment": {r.Environment}, "tail": {strconv.Itoa(r.Tail)}}
+	if r.Follow {
 		q.Set("follow", "true")
 	}
 	return func(yield func(LogLine, error) bool) {
 		header := http.Header{"Accept": {"text/event-stream, application/x-ndjson, text/plain"}}
-		if !follow {
+		if !r.Follow {
 			header.Set("Accept", "application/x-ndjson, text/plain, application/json")
 		}
 		res, err := c.Open(ctx, Request{Path: ProjectPath(project, "workloads", workload, "logs"), Query: q, Header: header})

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 )
 
 // EnvironmentRequest asks for an environment. TTL is a span such as "48h" or
@@ -12,6 +13,7 @@ type EnvironmentRequest struct {
 	Type      string              `json:"type"`
 	TTL       string              `json:"ttl,omitempty"`
 	Resources map[string]Resource `json:"resources,omitempty"`
+	DryRun    bool                `json:"dryRun,omitempty"`
 }
 
 // Resource is a need for one, as Score writes it.
@@ -28,6 +30,13 @@ func (c *Client) CreateEnvironment(ctx context.Context, project string, r Enviro
 	return op, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project, "environments"), Body: r}, &op)
 }
 
+// PlanEnvironment answers which steps CreateEnvironment would take, without taking them.
+func (c *Client) PlanEnvironment(ctx context.Context, project string, r EnvironmentRequest) (Object, error) {
+	r.DryRun = true
+	var o Object
+	return o, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project, "environments"), Body: r}, &o)
+}
+
 // ExtendEnvironment lets an environment live for ttl from now on.
 func (c *Client) ExtendEnvironment(ctx context.Context, project, name, ttl string) (Object, error) {
 	var o Object
@@ -35,8 +44,13 @@ func (c *Client) ExtendEnvironment(ctx context.Context, project, name, ttl strin
 }
 
 // DeleteEnvironment returns the operation that destroys it with all it holds.
-func (c *Client) DeleteEnvironment(ctx context.Context, project, name string) (*Operation, error) {
-	return c.Delete(ctx, ProjectPath(project, "environments", name))
+// With force also what workloads still use.
+func (c *Client) DeleteEnvironment(ctx context.Context, project, name string, force bool) (*Operation, error) {
+	q := url.Values{}
+	if force {
+		q.Set("force", "true")
+	}
+	return c.delete(ctx, Request{Path: ProjectPath(project, "environments", name), Query: q})
 }
 
 // ExplainRequest asks which definition would make each resource.

@@ -48,8 +48,13 @@ func (c *Client) Get(ctx context.Context, path string) (Object, error) {
 // Delete takes one thing away by its path. Where that takes time, the
 // operation to follow is returned; nil where it is done.
 func (c *Client) Delete(ctx context.Context, path string) (*Operation, error) {
+	return c.delete(ctx, Request{Path: path})
+}
+
+func (c *Client) delete(ctx context.Context, r Request) (*Operation, error) {
+	r.Method = http.MethodDelete
 	var raw json.RawMessage
-	if err := c.Do(ctx, Request{Method: http.MethodDelete, Path: path}, &raw); err != nil {
+	if err := c.Do(ctx, r, &raw); err != nil {
 		return nil, err
 	}
 	var op Operation

@@ -37,6 +37,7 @@ func TestApply_Folder_SendsItsDocumentsByTheirNamesAndTellsWhatBecameOfThem(t *t
 	first := write(t, dir, "a/project.yaml", project, 0o644)
 	write(t, dir, "a/workflow.yaml", "on: push\njobs: {}\n", 0o644)
 	write(t, dir, ".git/config.yaml", project, 0o644)
+	write(t, dir, "orders/score.yaml", "apiVersion: score.dev/v1b1\n", 0o644)
 	write(t, dir, "README.md", "apiVersion: x", 0o644)
 	var names []string
 	p.mux.HandleFunc("POST /api/v1/apply", func(w http.ResponseWriter, r *http.Request) {
@@ -283,11 +284,11 @@ func TestExplain_TellsWhatMatchesAndWhatDoesNot(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Environment != "dev" || body.Resources["cache"].Type != "redis" {
 			t.Errorf("%v %+v", err, body)
 		}
-		fmt.Fprint(w, `{"resources":[{"name":"cache","type":"redis","definition":"redis-local","why":"most specific","considered":[{"definition":"redis-local"},{"definition":"redis-aws","why":"another environment type"}]},{"name":"x","type":"mq"}]}`)
+		fmt.Fprint(w, `{"resources":[{"name":"cache","type":"redis","definition":"redis-local","reason":"most specific","considered":[{"definition":"redis-local"},{"definition":"redis-aws","reason":"another environment type"}]},{"name":"x","type":"mq","reason":"nothing is for mq"}],"problems":[{"resource":"x","message":"nothing is for mq"}],"order":["cache"]}`)
 	})
 	code, out, errs := p.slipway(t, "resources", "explain", "orders", "--env", "dev")
 	require.Zero(t, code, errs)
-	require.Equal(t, "✓ cache        redis → redis-local   most specific\n    not redis-aws      another environment type\n✗ x            mq → nothing matches\n", out)
+	require.Equal(t, "✓ cache        redis → redis-local   most specific\n    not redis-aws      another environment type\n✗ x            mq → nothing matches   nothing is for mq\n✗ x            nothing is for mq\nMade in this order: cache\n", out)
 }
 
 func TestDoctor_PlatformIsAway_SaysHowToStartItAndExits5(t *testing.T) {

@@ -61,6 +61,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&r.Environment, "env", "", "environment to roll back in")
 	cmd.Flags().StringVar(&r.To, "to", "", "deployment set to go back to")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show the plan and its undo, and do nothing")
 	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
 	need(cmd, "env")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -68,6 +69,13 @@ func (a *app) rollbackCommand() *cobra.Command {
 		c, project, err := a.inProject(cmd.Context())
 		if err != nil {
 			return err
+		}
+		if r.DryRun {
+			plan, err := c.PlanRollback(cmd.Context(), project, r)
+			if err != nil {
+				return err
+			}
+			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
 		}
 		op, err := c.Rollback(cmd.Context(), project, r)
 		if err != nil {
@@ -95,9 +103,16 @@ func (a *app) tellPlan(w io.Writer, plan client.Object) {
 	if s := firstText(plan, "summary", "subject"); s != "" {
 		fmt.Fprintln(w, s)
 	}
-	steps, _ := plan["steps"].([]any)
+	for _, v := range asList(plan["waitsFor"]) {
+		fmt.Fprintf(w, "  %s waits for %v\n", markWait, v)
+	}
+	for _, v := range asList(plan["changes"]) {
+		if m, ok := v.(map[string]any); ok {
+			fmt.Fprintf(w, "  %s %s: %s → %s\n", text(m, "workload"), text(m, "field"), orNothing(short(text(m, "from"))), orNothing(short(text(m, "to"))))
+		}
+	}
 	var rows [][]string
-	for _, s := range steps {
+	for _, s := range asList(plan["steps"]) {
 		if m, ok := s.(map[string]any); ok {
 			rows = append(rows, []string{firstText(m, "title", "id"), firstText(m, "do", "note", "description"), firstText(m, "undo", "undoNote", "compensation")})
 		}
@@ -108,4 +123,16 @@ func (a *app) tellPlan(w io.Writer, plan client.Object) {
 		_ = a.yaml(plan)
 	}
 	fmt.Fprintln(w, "Nothing was changed: this was a dry run.")
+}
+
+func asList(v any) []any {
+	list, _ := v.([]any)
+	return list
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }

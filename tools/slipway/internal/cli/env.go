@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"slices"
 
 	"github.com/slipway-idp/slipway/libs/client"
 	"github.com/slipway-idp/slipway/libs/document"
@@ -33,6 +32,7 @@ func (a *app) envCreateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&r.Type, "type", "", "environment type, such as preview")
 	cmd.Flags().StringVar(&r.TTL, "ttl", "", "how long it lives, such as 48h or 2d; else as its type says")
 	cmd.Flags().StringVarP(&file, "resources", "r", "", "Score file whose resources it is made with")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show the steps, and take none")
 	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
 	need(cmd, "type")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -52,6 +52,13 @@ func (a *app) envCreateCommand() *cobra.Command {
 		c, project, err := a.inProject(cmd.Context())
 		if err != nil {
 			return err
+		}
+		if r.DryRun {
+			plan, err := c.PlanEnvironment(cmd.Context(), project, r)
+			if err != nil {
+				return err
+			}
+			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
 		}
 		op, err := c.CreateEnvironment(cmd.Context(), project, r)
 		if err != nil {
@@ -128,20 +135,21 @@ func (a *app) envExtendCommand() *cobra.Command {
 }
 
 func (a *app) envDeleteCommand() *cobra.Command {
-	var wait bool
+	var wait, force bool
 	cmd := &cobra.Command{
 		Use:     "delete NAME",
 		Aliases: []string{"rm"},
 		Short:   "Destroy an environment with everything in it",
 		Args:    exactly("NAME"),
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also what workloads still use")
 	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, project, err := a.inProject(cmd.Context())
 		if err != nil {
 			return err
 		}
-		op, err := c.DeleteEnvironment(cmd.Context(), project, args[0])
+		op, err := c.DeleteEnvironment(cmd.Context(), project, args[0], force)
 		if err != nil {
 			return err
 		}
@@ -204,37 +212,30 @@ func (a *app) explainCommand() *cobra.Command {
 // tellExplanation writes each resource with what was chosen, and below it what
 // else was considered and why not.
 func (a *app) tellExplanation(w io.Writer, o client.Object) {
-	items, ok := o["resources"].([]any)
-	if m, isMap := o["resources"].(map[string]any); isMap {
-		for _, name := range slices.Sorted(maps.Keys(m)) {
-			if entry, ok := m[name].(map[string]any); ok {
-				entry["name"] = name
-				items = append(items, entry)
-			}
-		}
-		ok = true
-	}
-	if !ok {
-		_ = a.yaml(o)
-		return
-	}
-	for _, item := range items {
+	for _, item := range asList(o["resources"]) {
 		m, _ := item.(map[string]any)
-		chosen := firstText(m, "definition", "matched.definition", "matched.name", "matched")
+		chosen := text(m, "definition")
 		mark := markDone
 		if chosen == "" {
 			mark, chosen = markFailed, "nothing matches"
 		}
 		fmt.Fprintf(w, "%s %s %s → %s", a.style.mark(mark), pad(firstText(m, "name", "resource"), titleWidth), firstText(m, "type"), chosen)
-		if why := firstText(m, "why", "reason", "detail"); why != "" {
+		if why := text(m, "reason"); why != "" {
 			fmt.Fprintf(w, "   %s", why)
 		}
 		fmt.Fprintln(w)
-		considered, _ := m["considered"].([]any)
-		for _, c := range considered {
-			if e, ok := c.(map[string]any); ok && firstText(e, "definition", "name") != chosen {
-				fmt.Fprintf(w, "    not %s   %s\n", pad(firstText(e, "definition", "name"), titleWidth), firstText(e, "why", "whyNot", "reason"))
+		for _, c := range asList(m["considered"]) {
+			if e, ok := c.(map[string]any); ok && text(e, "definition") != chosen {
+				fmt.Fprintf(w, "    not %s   %s\n", pad(text(e, "definition"), titleWidth), text(e, "reason"))
 			}
 		}
+	}
+	for _, p := range asList(o["problems"]) {
+		if m, ok := p.(map[string]any); ok {
+			fmt.Fprintf(w, "%s %s %s\n", a.style.mark(markFailed), pad(text(m, "resource"), titleWidth), text(m, "message"))
+		}
+	}
+	if order := text(o, "order"); order != "" {
+		fmt.Fprintf(w, "Made in this order: %s\n", order)
 	}
 }

@@ -17,6 +17,8 @@ type kind struct {
 	scoped bool
 	// columns of the table: title and where the value is, first of several.
 	columns []column
+	// joint divides a name that is two segments of the path: dev/cache, orders:1.4.0.
+	joint string
 	// entity is the catalog's kind, "" for what is no entity.
 	entity string
 }
@@ -51,6 +53,11 @@ func (k kind) also(aliases ...string) kind {
 	return k
 }
 
+func (k kind) named(joint string) kind {
+	k.joint = joint
+	return k
+}
+
 // kinds is everything there is, in the order of help.
 func kinds() []kind {
 	name, status := col("name", "name"), col("status", "status", "phase", "state")
@@ -59,15 +66,15 @@ func kinds() []kind {
 		ofOrg("project", "projects", name, col("owner", "owner", "spec.owner"), col("description", "description", "spec.description"), age),
 		ofOrg("environment-type", "environment-types", name, col("default ttl", "defaultTtl", "spec.defaultTtl"), col("max ttl", "maxTtl", "spec.maxTtl"), col("description", "description", "spec.description")).also("envtype"),
 		ofProject("environment", "environments", name, col("type", "type", "spec.type"), status, column{title: "expires", paths: []string{"expiresAt"}, age: true}, age).also("env", "envs"),
-		ofProject("resource", "resources", col("name", "name", "id"), col("environment", "environment"), col("type", "type"), col("definition", "definition"), status, age).also("res"),
+		ofProject("resource", "resources", col("name", "name", "id"), col("environment", "environment"), col("type", "type"), col("definition", "definition"), status, age).also("res").named("/"),
 		ofProject("resource-definition", "resource-definitions", name, col("type", "type", "spec.type"), col("driver", "driver", "spec.driver"), age).also("resdef"),
 		ofProject("secret", "secrets", name, col("version", "version"), ageCol("updatedAt", "createdAt")),
-		ofProject("workload", "workloads", name, col("environments", "environments"), age).also("wl"),
-		ofProject("artifact", "artifacts", name, col("version", "version", "versions"), col("digest", "digest"), col("size", "size"), ageCol("pushedAt", "createdAt")),
-		ofProject("deployment", "deployments", col("id", "id"), col("workload", "workload"), col("environment", "environment"), col("set", "set"), status, age).also("deploy"),
-		ofProject("deployment-set", "deployment-sets", col("id", "id", "digest"), col("environment", "environment"), age).also("set"),
+		ofProject("workload", "workloads", name, col("runs in", "running"), col("declared by", "origin")).also("wl"),
+		ofProject("artifact", "artifacts", name, col("version", "version", "versions"), col("digest", "digest"), col("size", "size"), ageCol("pushedAt", "createdAt")).named(":"),
+		ofProject("deployment", "deployments", col("id", "id"), col("workload", "workload"), col("environment", "environment"), col("set", "set"), col("outcome", "outcome", "status"), age).also("deploy"),
+		ofProject("deployment-set", "deployment-sets", col("set", "digest"), col("environment", "environment"), col("current", "current"), age).also("set"),
 		ofProject("pipeline", "pipelines", name, col("workload", "workload", "spec.workload"), age),
-		ofProject("pipeline-run", "pipeline-runs", col("id", "id"), col("pipeline", "pipeline"), col("artifact", "artifact"), status, age).also("run"),
+		ofProject("pipeline-run", "pipeline-runs", col("id", "id"), col("pipeline", "pipeline"), col("artifact", "artifact"), col("status", "status"), col("reason", "reason"), ageCol("startedAt")).also("run"),
 		ofProject("webhook", "webhooks", name, col("provider", "provider", "spec.provider"), col("address", "path", "address", "url"), age),
 		ofProject("channel", "channels", name, col("kind", "kind", "spec.kind"), age),
 		ofProject("route", "routes", name, col("channel", "channel", "spec.channel"), col("events", "events", "spec.events"), age).also("notificationroute"),
@@ -125,6 +132,10 @@ func unknownKind(word string) string {
 
 // path is where one thing of the kind is.
 func (k kind) path(project, name string) string {
+	head, tail, ok := strings.Cut(name, k.joint)
+	if k.joint != "" && ok {
+		return k.list(project) + client.PathOf(head, tail)
+	}
 	if k.entity == "" {
 		return k.list(project) + client.PathOf(name)
 	}

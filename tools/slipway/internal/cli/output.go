@@ -107,6 +107,12 @@ func text(o map[string]any, path ...string) string {
 	case []any:
 		var parts []string
 		for _, item := range v {
+			if m, ok := item.(map[string]any); ok {
+				if s := firstText(m, "environment", "name"); s != "" {
+					parts = append(parts, s)
+					continue
+				}
+			}
 			parts = append(parts, text(map[string]any{"": item}, ""))
 		}
 		return strings.Join(parts, ", ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,14 +65,16 @@ func outcome(op client.Operation) error {
 		return nil
 	case denied(op):
 		return &ended{exitDenied}
+	case op.Details["outcome"] == "needs-approval":
+		return &ended{exitWaiting}
 	}
 	return &ended{exitFailed}
 }
 
 // denied reports whether a policy said no: then the step that decides failed.
 func denied(op client.Operation) bool {
-	if op.Failure == nil {
-		return false
+	if outcome := op.Details["outcome"]; outcome != "" || op.Failure == nil {
+		return outcome == "denied"
 	}
 	st := op.Step(op.Failure.Step)
 	return st != nil && st.Kind == "decide"
@@ -88,6 +91,7 @@ type teller struct {
 	transient io.Writer
 	shown     bool
 	undone    []string
+	reasons   []string
 }
 
 // header says what is being done: orders → dev    set 9c41f2 (was 77ab03)    correlation 01JD…
@@ -121,6 +125,7 @@ func (t *teller) step(st client.Step) {
 		}
 		t.line(markDone, name(st), note, duration(st))
 	case "failed":
+		t.reasons = append(t.reasons, st.Reason)
 		t.line(markFailed, name(st), st.Reason, "")
 	case "undone":
 		t.undone = append(t.undone, undoText(st))
@@ -167,6 +172,9 @@ func (t *teller) line(mark, name, note, took string) {
 }
 
 func (t *teller) end(op client.Operation, v verbs) {
+	if tail := op.Details["logTail"]; tail != "" && op.Status != client.StatusDone && !t.told(tail) {
+		t.line(" ", "it said last", tail, "")
+	}
 	if len(t.undone) > 0 {
 		t.line(markUndone, "undo", strings.Join(t.undone, " · "), "")
 	}
@@ -191,15 +199,23 @@ func (t *teller) end(op client.Operation, v verbs) {
 		if op.Failure != nil && op.Failure.Step == "" {
 			parts = append(parts, "Aborted: "+strings.TrimSuffix(op.Failure.Reason, ".")+".")
 		}
-		word := v.failed
-		if denied(op) {
-			word = "Denied by policy; nothing was changed"
-			parts = append(parts, fmt.Sprintf("%s (%s).", word, lasted))
-		} else {
-			parts = append(parts, fmt.Sprintf("%s and undone in %s. Nothing was left behind.", word, lasted))
+		switch {
+		case denied(op):
+			parts = append(parts, fmt.Sprintf("Denied by policy in %s; nothing was changed.", lasted))
+		case op.Details["outcome"] == "needs-approval":
+			parts = append(parts, fmt.Sprintf("It needs an approval; nothing was changed (%s).", lasted))
+		default:
+			parts = append(parts, fmt.Sprintf("%s and undone in %s. Nothing was left behind.", v.failed, lasted))
 		}
 	}
 	fmt.Fprintln(t.out, strings.Join(append(parts, more), "   "))
+}
+
+// told reports whether the last of some lines was in a reason already.
+func (t *teller) told(lines string) bool {
+	lines = strings.TrimSpace(lines)
+	last := lines[strings.LastIndexByte(lines, '\n')+1:]
+	return slices.ContainsFunc(t.reasons, func(reason string) bool { return strings.Contains(reason, last) })
 }
 
 func name(st client.Step) string {
