@@ -250,9 +250,6 @@ func (s *story) down(ctx context.Context, before picture) error {
 			s.out.fail("%s still listens on %s", what, address)
 		}
 	}
-	if err := os.RemoveAll(s.platform.data); err != nil {
-		return err
-	}
 	s.out.took()
 	return nil
 }
