@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/events/cdevents"
 	"github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/bus"
@@ -50,6 +52,7 @@ type platform struct {
 	identity httpapi.Identity
 	bus      *bus.Bus
 
+	real   bool
 	store  *sqlite.Store
 	client *http.Client
 	cancel func()
@@ -58,9 +61,14 @@ type platform struct {
 
 type peerState struct{ N int }
 
-func newPlatform(t *testing.T) *platform {
+func newPlatform(t *testing.T) *platform { return newPlatformOn(t, false) }
+
+// newRealPlatform runs workloads as processes behind a real ingress.
+func newRealPlatform(t *testing.T) *platform { return newPlatformOn(t, true) }
+
+func newPlatformOn(t *testing.T, real bool) *platform {
 	t.Helper()
-	p := &platform{t: t, dir: t.TempDir(), machine: faketarget.NewMachine(), ingress: &fakeIngress{inFlight: map[string]int{}}}
+	p := &platform{t: t, real: real, dir: t.TempDir(), machine: faketarget.NewMachine(), ingress: &fakeIngress{inFlight: map[string]int{}}}
 	var err error
 	p.nats, err = embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(p.dir, "nats")})
 	require.NoError(t, err)
@@ -104,13 +112,18 @@ func (p *platform) start() {
 	p.store, err = sqlite.Open(context.Background(), filepath.Join(p.dir, "deployer.db"), sqlite.Options{})
 	require.NoError(p.t, err)
 	listener := service.NewMemoryListener("deployer")
-	svc, err := deployer.New(deployer.Config{
+	config := deployer.Config{
 		Deps: service.Deps{
-			Name: deployer.Name, Store: p.store, Bus: p.connect("deployer"), Listener: listener,
+			Name: deployer.Name, Store: p.store, Bus: p.connect("deployer"), Listener: listener, Executable: []string{os.Args[0]},
 			Log: zerolog.Nop(), Clock: time.Now, DataDir: filepath.Join(p.dir, "deployer"), Identity: p.identity,
 		},
-		IngressAddr: "127.0.0.1:8088", Target: faketarget.Target{Machine: p.machine}, Ingress: p.ingress, Ask: 50 * time.Millisecond,
-	})
+		IngressAddr: "127.0.0.1:0", Ask: 50 * time.Millisecond,
+	}
+	if !p.real {
+		config.IngressAddr = deployer.DefaultIngressAddr
+		config.Target, config.Ingress = faketarget.Target{Machine: p.machine}, p.ingress
+	}
+	svc, err := deployer.New(config)
 	require.NoError(p.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan error, 1)
@@ -312,6 +325,20 @@ func (p *platform) publish(drafts ...events.Draft) {
 		return aggregate.Decision{Events: drafts}, nil
 	})
 	require.NoError(p.t, err)
+}
+
+// announce states from outside that an artifact was published.
+func (p *platform) announce(artifact, repository, commit string) {
+	p.t.Helper()
+	name, version, _ := strings.Cut(artifact, ":")
+	draft, err := cdevents.ArtifactPublished.Draft("shop", artifact, cdevents.Fact[cdevents.ArtifactPublishedContent]{
+		SubjectID: "pkg:generic/" + name + "@" + version,
+		Custom:    cdevents.Custom{Slipway: &cdevents.Slipway{Workload: name, Artifact: artifact}, Repository: repository, Commit: commit},
+	})
+	require.NoError(p.t, err)
+	draft = draft.External()
+	draft.CorrelationID = events.Correlation(repository, commit)
+	p.publish(draft)
 }
 
 func (p *platform) apply(text string) (int, string) {
