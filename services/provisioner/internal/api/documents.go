@@ -124,12 +124,12 @@ func (a *API) checkEnvironment(ctx context.Context, item docapi.Item) ([]httpapi
 	// What the batch itself brings is not there yet: then it is found out when
 	// the environment's turn comes.
 	for _, ref := range item.Context {
+		if ref.Kind == "EnvironmentType" && ref.Name == spec.Type {
+			return faults, nil
+		}
 		if ref.Kind == "ResourceDefinition" {
 			wish.Resources = nil
 		}
-	}
-	if spec.Type != "" && item.InBatch("EnvironmentType", spec.Type, "") || item.InBatch("EnvironmentType", spec.Type, item.Project) || item.InBatch("EnvironmentType", spec.Type, "org") {
-		return faults, nil
 	}
 	err := a.Environments.CheckWish(ctx, wish)
 	var p *httpapi.Problem

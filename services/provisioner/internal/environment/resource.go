@@ -79,12 +79,16 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 		return wait(e.cfg.Clock(), node.Key, busy), nil
 	}
 	r := v.State.Resources[node.Key]
+	before := r.Before[c.SagaID]
+	out := made{Action: "unchanged", Definition: want.Definition, Driver: want.Driver}
+	if before.Done != "" {
+		out.Action = before.Done
+		return saga.Result{Output: out, Note: out.String()}, nil
+	}
 	applied, err := e.apply(ctx, v.State, r, want)
 	if err != nil {
 		return saga.Result{}, err
 	}
-	before := r.Before[c.SagaID]
-	out := made{Action: "unchanged", Definition: want.Definition, Driver: want.Driver}
 	switch {
 	case !before.Existed:
 		out.Action = "created"
@@ -94,10 +98,13 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 	_, err = e.update(ctx, in.Project, in.Environment, inStep(c.Cause), func(env *Environment) ([]events.Draft, error) {
 		r := env.Resources[node.Key]
 		if r == nil || r.Op != c.SagaID {
-			return nil, errUnchanged // this very commit was made already
+			return nil, errUnchanged // taken away meanwhile
 		}
 		r.applied(want, in.Claim, applied, e.cfg.Clock().UTC())
 		r.Op = ""
+		b := r.Before[c.SagaID]
+		b.Done = out.Action
+		r.before()[c.SagaID] = b
 		ref := r.ref(env, c.SagaID)
 		switch out.Action {
 		case "created":
@@ -114,8 +121,10 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 	if err != nil {
 		return saga.Result{}, err
 	}
-	return saga.Result{Output: out, Note: fmt.Sprintf("%s by %s (%s)", out.Action, want.Definition, want.Driver)}, nil
+	return saga.Result{Output: out, Note: out.String()}, nil
 }
+
+func (m made) String() string { return fmt.Sprintf("%s by %s (%s)", m.Action, m.Definition, m.Driver) }
 
 // intend writes down what is about to be done to a resource. busy names the
 // saga that must end first.
@@ -134,6 +143,9 @@ func (env *Environment) intend(sagaID, claim string, node graph.Node, want Desir
 	}
 	if r.Op != "" && r.Op != sagaID {
 		return r.Op, errUnchanged
+	}
+	if r.Before[sagaID].Done != "" {
+		return "", errUnchanged
 	}
 	if r.Applied != nil && (r.Applied.Driver != want.Driver || r.Applied.Kind != want.Kind) {
 		return "", saga.Fail(fmt.Errorf("%s is a %s made by driver %s; definition %s would make a %s by %s of it, which would lose its data: release it first, or give the new one another name",

@@ -149,6 +149,9 @@ type Before struct {
 	Applied   *Desired `json:"applied,omitempty"`
 	AppliedBy string   `json:"appliedBy,omitempty"`
 	Hold      *Hold    `json:"hold,omitempty"` // what the claim had wished
+	// Done is what the saga's Do did, once that was told: a Do that is called
+	// again because its answer was lost answers the same and tells nobody twice.
+	Done string `json:"done,omitempty"`
 	// Letting is set once it was decided what letting go of it takes, so that
 	// after a crash the same is done.
 	Letting *Letting `json:"letting,omitempty"`
