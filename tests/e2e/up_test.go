@@ -39,7 +39,7 @@ func TestUp_GivenPortTaken_RefusedSayingWhich(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() }) // after the parallel ones below
 	taken := l.Addr().String()
 	for _, flag := range []string{"--listen", "--nats-listen", "--ingress-listen"} {
 		t.Run(flag, func(t *testing.T) {
