@@ -45,7 +45,11 @@ func (a *API) eventSchema(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("type")
 	if d, ok := catalogue.Lookup(name); !ok || d.Route == events.Public {
 		if raw, ok := catalogue.Schema(name); ok {
-			send(w, "application/schema+json", raw)
+			bundled, err := contract.Bundle(raw)
+			if err != nil {
+				return err
+			}
+			send(w, "application/schema+json", bundled)
 			return nil
 		}
 	}
