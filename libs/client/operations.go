@@ -94,16 +94,17 @@ func (c *Client) Operation(ctx context.Context, id string) (Operation, error) {
 	return op, c.Do(ctx, Request{Path: PathOf("api", "v1", "operations", id)}, &op)
 }
 
-// Update is something new about an operation. Step is nil in the first and
-// the last, which bring the whole.
+// Update is something new about an operation. Step is the step that changed;
+// nil where the whole is new: at first, when it turns back and at the end.
 type Update struct {
 	Operation Operation
 	Step      *Step
 }
 
 // Follow tells an operation as it happens: the whole first, each step that
-// changes, and the whole when nothing more happens by itself. It survives a
-// restart of Slipway. After an error nothing comes.
+// changes, the whole with its Failure when it turns back, and the whole when
+// nothing more happens by itself. It survives a restart of Slipway. After an
+// error nothing comes.
 func (c *Client) Follow(ctx context.Context, id string) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
 		var now Operation
@@ -112,11 +113,12 @@ func (c *Client) Follow(ctx context.Context, id string) iter.Seq2[Update, error]
 		err := c.stream(ctx, Request{Path: PathOf("api", "v1", "operations", id)}, func(m message) (bool, error) {
 			u := Update{}
 			switch m.name {
-			case "operation", "end":
+			case "operation", "failure", "end":
+				turned := now.Failure != nil
 				if err := json.Unmarshal(m.data, &now); err != nil {
 					return true, c.broken(err)
 				}
-				if m.name == "operation" && begun {
+				if m.name == "operation" && begun || m.name == "failure" && turned {
 					return false, nil // the stream was opened again
 				}
 				begun = true

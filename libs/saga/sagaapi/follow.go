@@ -12,8 +12,9 @@ import (
 const keepAlive = 15 * time.Second
 
 // follow streams a saga: "operation" with the whole first, "step" for every
-// step that reads differently than before, and "end" with the whole when
-// nothing more happens by itself (done, undone or parked).
+// step that reads differently than before, "failure" with the whole when it
+// turns back, and "end" with the whole when nothing more happens by itself
+// (done, undone or parked). A failure comes before the steps that it undoes.
 func (c Config) follow(w http.ResponseWriter, r *http.Request, id string) {
 	changed, stop := c.Runner.Watch(id)
 	defer stop()
@@ -30,10 +31,16 @@ func (c Config) follow(w http.ResponseWriter, r *http.Request, id string) {
 	if stream.Send("", "operation", now) != nil {
 		return
 	}
-	seen := map[string]Step{}
+	seen, failed := map[string]Step{}, false
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
 	for {
+		if now.Failure != nil && !failed {
+			failed = true
+			if stream.Send("", "failure", now) != nil {
+				return
+			}
+		}
 		for _, st := range now.Steps {
 			if before, ok := seen[st.ID]; ok && same(before, st) || !ok && st.Status == saga.StepPending {
 				continue

@@ -123,6 +123,11 @@ func TestFollow_FailingStep_ArrivesAsItHappensUntilAllIsUndone(t *testing.T) {
 	var told []string
 	for sent := false; ; {
 		name, data = next()
+		if name == "failure" {
+			told = append(told, "failure")
+			require.Contains(t, data, "not ready after 10 s")
+			continue
+		}
 		if name != "step" {
 			break
 		}
@@ -137,6 +142,7 @@ func TestFollow_FailingStep_ArrivesAsItHappensUntilAllIsUndone(t *testing.T) {
 	require.Equal(t, "end", name)
 	require.Contains(t, told, "make done")
 	require.Contains(t, told, "start doing")
+	require.Contains(t, told, "failure")
 	require.Equal(t, "make undone", told[len(told)-1])
 	var op sagaapi.Operation
 	require.NoError(t, json.Unmarshal([]byte(data), &op))

@@ -117,7 +117,7 @@ func (a *app) tokenCommand() *cobra.Command {
 		return a.show(made, func(w io.Writer) {
 			// The token alone on standard output, so that it can be piped on.
 			fmt.Fprintln(w, text(made, "token"))
-			fmt.Fprintf(a.Err, "Token %s made for %s. It is not shown again; slipway delete token %s revokes it.\n",
+			a.hint("Token %s made for %s. It is not shown again; slipway delete token %s revokes it.\n",
 				r.Name, text(made, "actor"), text(made, "id"))
 		})
 	}

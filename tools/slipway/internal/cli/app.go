@@ -59,6 +59,13 @@ func (a *app) current() (storedContext, error) {
 	return at, nil
 }
 
+// hint says something to a person beside the answer; a program does not see it.
+func (a *app) hint(format string, args ...any) {
+	if a.ErrIsTerminal {
+		fmt.Fprintf(a.Err, format, args...)
+	}
+}
+
 // inProject returns the client and the project: the flag, the environment, the
 // stored context, or the only project there is.
 func (a *app) inProject(ctx context.Context) (*client.Client, string, error) {

@@ -43,7 +43,7 @@ func (a *app) artifactCommand() *cobra.Command {
 			}
 			return a.show(pushed, func(w io.Writer) {
 				fmt.Fprintf(w, "%s@%s\n", name, pushed.Digest)
-				fmt.Fprintf(a.Err, "Stored as %s:%s.   slipway deploy %s --env E --artifact %s:%s --wait\n", name, version, name, name, version)
+				a.hint("Stored as %s:%s.   slipway deploy %s --env E --artifact %s:%s --wait\n", name, version, name, name, version)
 			})
 		},
 	}, &cobra.Command{

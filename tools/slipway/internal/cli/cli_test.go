@@ -100,11 +100,12 @@ func TestDeploy_Fails_TellsTheReasonTheUndoAndExits1(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.answers("POST /api/v1/projects/shop/deployments", 202, accepted+"}")
-	end := strings.Replace(accepted, `"running"`, `"undone"`, 1) + `,"failure":{"step":"start","reason":"x"},"steps":[` + step("start", "undone", "") + `],"finishedAt":"2026-11-22T12:00:00Z"}`
+	end := strings.Replace(accepted, `"set":`, `"logTail":"orders.3 | 12:00:01 config: DATABASE_URL is empty\norders.3 | 12:00:02 config: DATABASE_URL is empty","set":`, 1)
+	end = strings.Replace(end, `"running"`, `"undone"`, 1) + `,"failure":{"step":"start","reason":"not ready after 10 s: GET /readyz answered 500"},"steps":[` + step("start", "undone", "") + `],"finishedAt":"2026-11-22T12:00:00Z"}`
 	p.streams("GET /api/v1/operations/dpl-1",
 		"operation", line(accepted+"}"),
 		"step", step("resources", "done", `,"note":"queue created"`),
-		"step", step("start", "failed", `,"reason":"not ready after 10 s: GET /readyz answered 500\norders.3 | config: DATABASE_URL is empty"`),
+		"failure", line(end),
 		"step", step("start", "undone", `,"direction":"undo","undoNote":"orders.3 stopped"`),
 		"step", step("resources", "undone", `,"direction":"undo","undoNote":"queue destroyed"`),
 		"end", line(end))
@@ -112,7 +113,7 @@ func TestDeploy_Fails_TellsTheReasonTheUndoAndExits1(t *testing.T) {
 	require.Equal(t, `orders → dev    set e2d90a (was 9c41f2)    correlation 01JE
   ✓ resources    queue created                                             12 ms
   ✗ start        not ready after 10 s: GET /readyz answered 500
-                 orders.3 | config: DATABASE_URL is empty
+                 orders.3 | 12:00:01 config: DATABASE_URL is empty
   ↺ undo         orders.3 stopped · queue destroyed
 Failed and undone in 11.3 s. Nothing was left behind.   slipway saga show dpl-1
 `, out)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/slipway-idp/slipway/libs/client"
 	"github.com/spf13/cobra"
@@ -108,7 +109,8 @@ func (a *app) tellPlan(w io.Writer, plan client.Object) {
 	}
 	for _, v := range asList(plan["changes"]) {
 		if m, ok := v.(map[string]any); ok {
-			fmt.Fprintf(w, "  %s %s: %s → %s\n", text(m, "workload"), text(m, "field"), orNothing(short(text(m, "from"))), orNothing(short(text(m, "to"))))
+			what := strings.TrimSpace(text(m, "workload") + " " + text(m, "field"))
+			fmt.Fprintf(w, "  %s: %s → %s\n", what, orNothing(short(text(m, "from"))), orNothing(short(text(m, "to"))))
 		}
 	}
 	var rows [][]string

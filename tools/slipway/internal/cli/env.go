@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"strings"
 
 	"github.com/slipway-idp/slipway/libs/client"
 	"github.com/slipway-idp/slipway/libs/document"
@@ -225,7 +226,9 @@ func (a *app) tellExplanation(w io.Writer, o client.Object) {
 		}
 		fmt.Fprintln(w)
 		for _, c := range asList(m["considered"]) {
-			if e, ok := c.(map[string]any); ok && text(e, "definition") != chosen {
+			// What is for another type matters only where nothing was found.
+			e, ok := c.(map[string]any)
+			if ok && text(e, "definition") != chosen && (mark == markFailed || !strings.HasPrefix(text(e, "reason"), "it is for type")) {
 				fmt.Fprintf(w, "    not %s   %s\n", pad(text(e, "definition"), titleWidth), text(e, "reason"))
 			}
 		}

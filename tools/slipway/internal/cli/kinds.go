@@ -44,7 +44,7 @@ func ofOrg(name, plural string, columns ...column) kind {
 
 func entity(name, plural string) kind {
 	return kind{name: name, plural: plural, entity: name,
-		columns: []column{col("name", "metadata.name"), col("type", "spec.type"), col("owner", "spec.owner"), col("system", "spec.system"), col("title", "metadata.title", "metadata.description")},
+		columns: []column{col("name", "metadata.name"), col("type", "spec.type"), col("owner", "spec.owner"), col("system", "spec.system"), col("title", "metadata.title", "spec.profile.displayName", "metadata.description")},
 		list:    func(string) string { return "/api/v1/entities" }}
 }
 
@@ -99,7 +99,7 @@ func findKind(word string) (kind, bool) {
 			return k, true
 		}
 		for _, alias := range k.aliases {
-			if w == fold(alias) {
+			if w == fold(alias) || w == fold(alias)+"s" {
 				return k, true
 			}
 		}

@@ -112,6 +112,7 @@ func text(o map[string]any, path ...string) string {
 					parts = append(parts, s)
 					continue
 				}
+				return strconv.Itoa(len(v))
 			}
 			parts = append(parts, text(map[string]any{"": item}, ""))
 		}

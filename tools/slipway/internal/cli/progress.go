@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/slipway-idp/slipway/libs/client"
 )
@@ -40,11 +40,15 @@ func (a *app) follow(ctx context.Context, c *client.Client, op client.Operation,
 	t.header(op)
 	for u, err := range c.Follow(ctx, op.ID) {
 		t.clear()
+		turned := op.Failure == nil && u.Operation.Failure != nil
 		if err != nil {
 			fmt.Fprintf(a.Err, "It goes on without being watched: slipway saga show %s\n", op.ID)
 			return err
 		}
 		op = u.Operation
+		if turned {
+			t.failure(op)
+		}
 		if u.Step == nil {
 			continue
 		}
@@ -91,7 +95,7 @@ type teller struct {
 	transient io.Writer
 	shown     bool
 	undone    []string
-	reasons   []string
+	failed    map[string]bool
 }
 
 // header says what is being done: orders → dev    set 9c41f2 (was 77ab03)    correlation 01JD…
@@ -125,10 +129,13 @@ func (t *teller) step(st client.Step) {
 		}
 		t.line(markDone, name(st), note, duration(st))
 	case "failed":
-		t.reasons = append(t.reasons, st.Reason)
-		t.line(markFailed, name(st), st.Reason, "")
+		if !t.failed[st.ID] {
+			t.line(markFailed, name(st), st.Reason, "")
+		}
 	case "undone":
-		t.undone = append(t.undone, undoText(st))
+		if st.UndoNote != "" {
+			t.undone = append(t.undone, st.UndoNote)
+		}
 	case "undo-failed":
 		t.line(markFailed, "undo "+name(st), st.Reason, "")
 	case "doing", "waiting", "retrying", "undoing":
@@ -172,9 +179,6 @@ func (t *teller) line(mark, name, note, took string) {
 }
 
 func (t *teller) end(op client.Operation, v verbs) {
-	if tail := op.Details["logTail"]; tail != "" && op.Status != client.StatusDone && !t.told(tail) {
-		t.line(" ", "it said last", tail, "")
-	}
 	if len(t.undone) > 0 {
 		t.line(markUndone, "undo", strings.Join(t.undone, " · "), "")
 	}
@@ -211,11 +215,42 @@ func (t *teller) end(op client.Operation, v verbs) {
 	fmt.Fprintln(t.out, strings.Join(append(parts, more), "   "))
 }
 
-// told reports whether the last of some lines was in a reason already.
-func (t *teller) told(lines string) bool {
-	lines = strings.TrimSpace(lines)
-	last := lines[strings.LastIndexByte(lines, '\n')+1:]
-	return slices.ContainsFunc(t.reasons, func(reason string) bool { return strings.Contains(reason, last) })
+// failure tells why an operation turns back, with what the workload said last.
+func (t *teller) failure(op client.Operation) {
+	st := op.Step(op.Failure.Step)
+	if st == nil {
+		return // a person aborted it; end says so
+	}
+	t.failed = map[string]bool{st.ID: true}
+	lines := lastWords(op.Failure.Reason + "\n" + op.Details["logTail"])
+	t.line(markFailed, name(*st), strings.Join(lines, "\n"), "")
+}
+
+// wordsShown is how many of the last lines of a workload are shown.
+const wordsShown = 5
+
+// lastWords is a reason and the last log lines that follow it, each once: what
+// is written again and again differs in its time at most.
+func lastWords(text string) []string {
+	var lines []string
+	seen := map[string]bool{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		same := strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return '0'
+			}
+			return r
+		}, line)
+		if line != "" && !seen[same] {
+			seen[same] = true
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > wordsShown+1 {
+		lines = append(lines[:1], lines[len(lines)-wordsShown:]...)
+	}
+	return lines
 }
 
 func name(st client.Step) string {
@@ -223,13 +258,6 @@ func name(st client.Step) string {
 		return st.Title
 	}
 	return st.ID
-}
-
-func undoText(st client.Step) string {
-	if st.UndoNote != "" {
-		return st.UndoNote
-	}
-	return name(st) + " undone"
 }
 
 func duration(st client.Step) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/client"
@@ -50,7 +51,7 @@ func (a *app) sagaListCommand() *cobra.Command {
 			for _, s := range page.Items {
 				reason := ""
 				if s.Failure != nil {
-					reason = firstLine(s.Failure.Reason)
+					reason = short(s.Failure.Reason)
 				}
 				rows = append(rows, []string{s.ID, s.Kind, s.Project, s.Subject, s.Status, a.age(s.CreatedAt), reason})
 			}
@@ -98,13 +99,17 @@ func (a *app) tellSaga(w io.Writer, s client.Operation) {
 		if st.Reason != "" {
 			note = st.Reason
 		}
+		if s.Failure != nil && s.Failure.Step == st.ID && st.Status == "undone" {
+			t.line(markFailed, name(st), strings.TrimSpace(strings.Join(lastWords(s.Failure.Reason), "\n")+"\n"+st.UndoNote), "")
+			continue
+		}
 		switch st.Status {
 		case "done", "adopted", "skipped":
 			t.line(markDone, name(st), note, duration(st))
 		case "failed", "undo-failed":
 			t.line(markFailed, name(st), st.Status+": "+note, "")
 		case "undone":
-			t.line(markUndone, name(st), undoText(st), "")
+			t.line(markUndone, name(st), st.UndoNote, "")
 		default:
 			t.line(markWait, name(st), st.Status+" "+note, "")
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -73,13 +74,19 @@ func (a *app) ageOf(text string) string {
 	return a.age(at)
 }
 
-// short cuts what is only there to be recognised: digests and set ids.
-func short(id string) string {
-	head, digest, ok := strings.Cut(id, "sha256:")
-	if ok && len(digest) > 12 {
-		return head + "sha256:" + digest[:12] + "…"
+var digest = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+// cellWidth is how much of a value a table shows.
+const cellWidth = 76
+
+// short is a value for a table: digests cut to what recognises them, one line,
+// not too long.
+func short(s string) string {
+	s = digest.ReplaceAllStringFunc(firstLine(s), func(d string) string { return d[:12] })
+	if r := []rune(s); len(r) > cellWidth {
+		return string(r[:cellWidth-1]) + "…"
 	}
-	return id
+	return s
 }
 
 // pad fills to a width in characters, not bytes.

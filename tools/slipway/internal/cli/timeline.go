@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/client"
@@ -36,6 +37,7 @@ func (a *app) tellTimeline(w io.Writer, t client.Timeline) {
 		return
 	}
 	first := t.Events[0].Time
+	said := map[string]bool{} // further lines are told once
 	day := ""
 	for _, e := range t.Events {
 		at := e.Time.Local()
@@ -52,7 +54,13 @@ func (a *app) tellTimeline(w io.Writer, t client.Timeline) {
 			by = "   (stated by " + e.Source + ")"
 		}
 		since := e.Time.Sub(first)
-		fmt.Fprintf(w, "  %s  %s %s%s\n", at.Format("15:04:05.000"), pad("+"+took(max(0, since)), 10), what, by)
+		fmt.Fprintf(w, "  %s  %s %s%s\n", at.Format("15:04:05.000"), pad("+"+took(max(0, since)), 10), firstLine(what), by)
+		if _, more, _ := strings.Cut(what, "\n"); more != "" && !said[more] {
+			said[more] = true
+			for _, l := range lastWords(more) {
+				fmt.Fprintf(w, "  %s%s\n", strings.Repeat(" ", 25), l)
+			}
+		}
 	}
 	if t.Truncated {
 		fmt.Fprintln(w, "  … and more than is shown")
@@ -61,5 +69,5 @@ func (a *app) tellTimeline(w io.Writer, t client.Timeline) {
 	if state == "" {
 		state = "not over yet"
 	}
-	fmt.Fprintf(w, "%s: %s   slipway timeline %s -o json\n", state, t.Latest, t.CorrelationID)
+	fmt.Fprintf(w, "%s: %s   slipway timeline %s -o json\n", state, firstLine(t.Latest), t.CorrelationID)
 }
