@@ -142,6 +142,14 @@ func (d *Driver) Apply(ctx context.Context, r driver.Request) (driver.Applied, e
 	if action == driver.Change && is.Kind != want.Kind {
 		return driver.Applied{}, fmt.Errorf("%s is a %s and cannot become a %s with its data; give the resource another name", r.Name, is.Kind, want.Kind)
 	}
+	if is.Kind != "" && is.Folder != want.Folder {
+		return driver.Applied{}, fmt.Errorf("%s keeps its data in %s; it cannot be moved to %s", r.Name, is.where(), want.where())
+	}
+	if want.Folder != "" {
+		if st, err := os.Stat(want.Folder); err != nil || !st.IsDir() || !filepath.IsAbs(want.Folder) {
+			return driver.Applied{}, fmt.Errorf("input folder is %q, which is no folder on this machine; hand on the path of a volume", want.Folder)
+		}
+	}
 	want.Port = is.Port // the users of the resource know it by this port
 	if err := d.make(r.Name, want); err != nil {
 		return driver.Applied{}, err
@@ -206,6 +214,12 @@ func (d *Driver) Destroy(ctx context.Context, ref driver.Ref) error {
 	// What is destroyed for good need not put its data away.
 	if err := d.keeper.Stop(ctx, ref.Name, 0); err != nil {
 		return err
+	}
+	// What it was given a folder for is in there; what is known of it goes last.
+	if is, err := d.made(ref.Name); err == nil && is.Folder != "" {
+		if err := os.RemoveAll(filepath.Join(is.Folder, ref.Name)); err != nil {
+			return fmt.Errorf("removing the data of %s: %w", ref.Name, err)
+		}
 	}
 	if err := os.RemoveAll(d.folder(ref.Name)); err != nil {
 		return fmt.Errorf("removing the folder of %s: %w", ref.Name, err)

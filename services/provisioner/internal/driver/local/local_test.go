@@ -198,25 +198,46 @@ func TestS3_PassesTheSuite(t *testing.T) {
 	})
 }
 
-func TestS3_FolderOfAVolume_HoldsItsObjects(t *testing.T) {
+func TestS3_FolderGiven_KeepsItsDataThereAndTakesItAlongWhenDestroyed(t *testing.T) {
 	t.Parallel()
-	d := (&world{}).open(t, false)
-	disk := driver.Ref{Name: "shop.dev.disk", Kind: "volume"}
-	volume, err := d.Apply(t.Context(), driver.Request{Ref: disk})
+	w := &world{}
+	d := w.open(t, false)
+	volume, err := d.Apply(t.Context(), driver.Request{Ref: driver.Ref{Name: "shop.dev.disk", Kind: "volume"}})
 	require.NoError(t, err)
-	ref := driver.Ref{Name: "shop.dev.bucket", Kind: "s3"}
-	a, err := d.Apply(t.Context(), driver.Request{Ref: ref, Inputs: map[string]any{"folder": volume.Outputs["path"]}})
+	path := volume.Outputs["path"].(string)
+	require.NoError(t, os.WriteFile(filepath.Join(path, "other"), nil, 0o600))
+	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.bucket", Kind: "s3"}, Inputs: map[string]any{"folder": path}}
+	a, err := d.Apply(t.Context(), r)
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref)) })
 	c, name := bucket(a)
-	_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("a/b.txt"), Body: strings.NewReader("hello")})
+	_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("x"), Body: strings.NewReader("hello")})
 	require.NoError(t, err)
-	require.FileExists(t, filepath.Join(volume.Outputs["path"].(string), "buckets", *name, "a", "b.txt"))
-	require.NoError(t, d.Destroy(t.Context(), ref))
-	require.NoError(t, d.Destroy(t.Context(), disk))
-	require.NoDirExists(t, volume.Outputs["path"].(string))
+	require.FileExists(t, filepath.Join(path, r.Name, "buckets", *name, "x"))
 
-	_, err = d.Apply(t.Context(), driver.Request{Ref: ref, Inputs: map[string]any{"folder": "disk"}})
-	require.ErrorContains(t, err, "give a whole path")
+	moved := r
+	moved.Inputs, moved.Secrets = map[string]any{"folder": t.TempDir()}, a.Secrets
+	_, err = d.Apply(t.Context(), moved)
+	require.ErrorContains(t, err, "cannot be moved")
+	require.NoError(t, d.Destroy(t.Context(), r.Ref))
+	entries, err := os.ReadDir(path)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "the volume's other content is not the bucket's")
+
+	r.Inputs = map[string]any{"folder": "/no/such/folder"}
+	_, err = d.Apply(t.Context(), r)
+	require.ErrorContains(t, err, "no folder on this machine")
+}
+
+func TestJetStream_StreamThatCannotBe_SaysWhy(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	d := w.open(t, false)
+	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.audit", Kind: "jetstream"}, Inputs: map[string]any{"subjects": []any{">"}}}
+	_, err := d.Apply(t.Context(), r)
+	require.ErrorContains(t, err, "stream shop_dev_audit")
+	require.NoError(t, d.Destroy(t.Context(), r.Ref))
+	w.gone(t, r.Name, driver.Applied{})
 }
 
 func TestS3_WrongKey_IsRefused(t *testing.T) {

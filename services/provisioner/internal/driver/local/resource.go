@@ -37,7 +37,7 @@ func Serve(ctx context.Context, _ []string, in io.Reader) error {
 
 func (o order) say(s status) error {
 	s.Start, s.PID = o.Start, os.Getpid()
-	return writeJSON(filepath.Join(o.Folder, "status.json"), s)
+	return writeJSON(filepath.Join(o.Home, "status.json"), s)
 }
 
 // address is where to listen: the port that the resource had before if it is

@@ -16,12 +16,18 @@ import (
 type order struct {
 	settings
 	credentials
-	Name   string `json:"name"`
-	Folder string `json:"folder"`
-	Start  string `json:"start"` // names this start, so that an older status is not taken for its answer
+	Name  string `json:"name"`
+	Home  string `json:"home"`  // the resource's folder
+	Start string `json:"start"` // names this start, so that an older status is not taken for its answer
 }
 
-func (o order) data() string { return filepath.Join(o.Folder, "data") }
+// data is where the resource keeps what its users put there.
+func (o order) data() string {
+	if o.settings.Folder != "" {
+		return filepath.Join(o.settings.Folder, o.Name)
+	}
+	return filepath.Join(o.Home, "data")
+}
 
 // status is what a resource's process says in status.json.
 type status struct {
@@ -46,7 +52,7 @@ func (d *Driver) run(ctx context.Context, name string, s settings, c credentials
 			return status{}, err
 		}
 	}
-	o := order{settings: s, credentials: c, Name: name, Folder: d.folder(name), Start: d.cfg.Secret()[:12]}
+	o := order{settings: s, credentials: c, Name: name, Home: d.folder(name), Start: d.cfg.Secret()[:12]}
 	stdin, err := json.Marshal(o)
 	if err != nil {
 		return status{}, err

@@ -23,11 +23,7 @@ func serveS3(ctx context.Context, o order, ready func(int) error) error {
 	if err != nil {
 		return err
 	}
-	root := o.data()
-	if o.Objects != "" {
-		root = o.Objects
-	}
-	files, attributes := filepath.Join(root, "buckets"), filepath.Join(root, "attributes")
+	files, attributes := filepath.Join(o.data(), "buckets"), filepath.Join(o.data(), "attributes")
 	for _, dir := range []string{files, attributes} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err

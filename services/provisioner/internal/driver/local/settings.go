@@ -33,10 +33,10 @@ const (
 type settings struct {
 	Kind     string   `json:"kind"`
 	Bucket   string   `json:"bucket,omitempty"`
-	Objects  string   `json:"objects,omitempty"` // s3: the folder that holds them, where it is not the resource's own
 	Stream   string   `json:"stream,omitempty"`
 	Subjects []string `json:"subjects,omitempty"`
-	Port     int      `json:"port,omitempty"` // where it listens; kept over restarts
+	Folder   string   `json:"folder,omitempty"` // that its data is kept in, given from outside; below it by its name
+	Port     int      `json:"port,omitempty"`   // where it listens; kept over restarts
 }
 
 // plan compares what is there with what shall be. The port is nobody's wish.
@@ -45,11 +45,18 @@ func (is settings) plan(want settings) driver.Action {
 	switch {
 	case is.Kind == "":
 		return driver.Create
-	case is.Kind == want.Kind && is.Bucket == want.Bucket && is.Objects == want.Objects && is.Stream == want.Stream && slices.Equal(is.Subjects, want.Subjects):
+	case is.Kind == want.Kind && is.Bucket == want.Bucket && is.Folder == want.Folder && is.Stream == want.Stream && slices.Equal(is.Subjects, want.Subjects):
 		return driver.Unchanged
 	default:
 		return driver.Change
 	}
+}
+
+func (s settings) where() string {
+	if s.Folder == "" {
+		return "a folder of its own"
+	}
+	return s.Folder
 }
 
 // settings reads a request. Names that it does not give are made from the
@@ -70,12 +77,9 @@ func (d *Driver) settings(r driver.Request) (settings, error) {
 	}
 	switch r.Kind {
 	case kindS3:
-		s.Bucket = text("bucket", bucketName(r.Name))
+		s.Bucket, s.Folder = text("bucket", bucketName(r.Name)), text("folder", "")
 		if !validBucket.MatchString(s.Bucket) {
 			return settings{}, fmt.Errorf("input bucket is %q; an S3 bucket has 3 to 63 lower case letters, digits and dashes", s.Bucket)
-		}
-		if s.Objects = text("folder", ""); s.Objects != "" && !filepath.IsAbs(s.Objects) {
-			return settings{}, fmt.Errorf("input folder is %q; give a whole path, such as the output path of a volume", s.Objects)
 		}
 	case kindJetStream:
 		plain := strings.ReplaceAll(r.Name, ".", "_")
