@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,9 @@ func (s *story) act1(ctx context.Context) error {
 		return err
 	}
 	out.so(status == http.StatusUnauthorized, "a delivery signed with another secret is answered 401", fmt.Sprintf("a delivery signed with another secret was answered %d", status))
+	if status, answer, err := s.forge.pushed(ctx, s.releases["v1"]); err != nil || status != http.StatusAccepted {
+		return fmt.Errorf("the push was answered %d: %s %w", status, answer, err)
+	}
 	if err := s.push(ctx, "v1"); err != nil {
 		return err
 	}
@@ -57,11 +61,7 @@ func (s *story) act1(ctx context.Context) error {
 	}
 	out.so(disk != "", "the bucket's objects lie on a third resource, a volume whose path was handed on: "+disk,
 		"no folder holds the bucket "+p.env["S3_BUCKET"])
-	if _, err := s.chat.heard(ctx, "orders", "deployed"); err != nil {
-		out.fail("%v", err)
-	} else {
-		out.check("chat was told")
-	}
+	s.told(ctx, "Deployed", "orders", correlation(s.releases["v1"].commit))
 	if op, err := s.finished(ctx, "v1", 10*time.Second); err != nil {
 		out.fail("%v", err)
 	} else {
@@ -92,6 +92,10 @@ func (s *story) act2(ctx context.Context) error {
 	if err := s.deliver(ctx, "v2"); err != nil {
 		return err
 	}
+	err := await(ctx, 10*time.Second, "v2's process", func(context.Context) (bool, error) { return len(s.machine.workloads("orders")) > 1, nil })
+	if err != nil {
+		return err
+	}
 	if err := s.platform.stop(ctx, syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (s *story) act2(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out.check("slipway up was stopped and started again; it answers after %.1f s, and workloads went on meanwhile", took.Seconds())
+	out.check("slipway up was stopped as soon as v2's process was there, and started again; it answers after %.1f s, and workloads went on meanwhile", took.Seconds())
 	out.so(took <= 1500*time.Millisecond, "that is within 1.5 s", fmt.Sprintf("it took %s to start on an existing folder, more than 1.5 s", took.Round(time.Millisecond)))
 	if _, err := s.serving(ctx, "v2", 20*time.Second); err != nil {
 		return err
@@ -121,9 +125,7 @@ func (s *story) act2(ctx context.Context) error {
 	out.so(len(load.failures) == 0, "none was refused, cut or late; uploads arrived whole, and event streams came to their end",
 		fmt.Sprintf("%d requests failed, among them:\n    %s", len(load.failures), strings.Join(load.failures[:min(5, len(load.failures))], "\n    ")))
 	out.so(load.versions["v1"] > 0 && load.versions["v2"] > 0, "both releases answered", "the traffic never saw both releases")
-	if _, err := s.chat.heard(ctx, "orders", "upgraded"); err != nil {
-		out.fail("%v", err)
-	}
+	s.told(ctx, "Deployed", "orders", correlation(s.releases["v2"].commit))
 	running := s.machine.workloads("orders")
 	out.so(len(running) == 1, "v1's process is gone, v2's is the only one", fmt.Sprintf("%d processes of orders run", len(running)))
 	_, err = s.finished(ctx, "v2", 15*time.Second)
@@ -169,12 +171,7 @@ func (s *story) act3(ctx context.Context) error {
 	out.so(len(differs) == 0, fmt.Sprintf("so are the contents of Redis and bucket, %d entries", len(held)), "contents changed: "+strings.Join(differs, "; "))
 	version, _, err := s.visit(ctx, "/")
 	out.so(err == nil && version == "v2", "v2 answers", fmt.Sprintf("v2 does not answer: %s %v", version, err))
-	message, err := s.chat.heard(ctx, "too many colons")
-	if err != nil {
-		out.fail("%v", err)
-	} else {
-		out.check("chat was told why, with the log line: %s", around(message, "too many colons", 100))
-	}
+	s.told(ctx, "failed", "orders", "too many colons", correlation(s.releases["v3"].commit))
 	s.steps(op)
 	return nil
 }
@@ -183,13 +180,20 @@ func mentions(list []string, word string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, word) })
 }
 
-// around cuts a text to what stands near a word.
-func around(text, word string, n int) string {
-	i := strings.Index(text, word)
-	if i < 0 {
-		return text[:min(n, len(text))]
+// told checks that the chat room got one message with all of the words.
+func (s *story) told(ctx context.Context, words ...string) {
+	message, err := s.chat.heard(ctx, words...)
+	if err != nil {
+		s.out.fail("%v", err)
+		return
 	}
-	return "…" + strings.ReplaceAll(text[max(0, i-n):min(len(text), i+len(word)+20)], "\n", " ") + "…"
+	var m struct{ Title, Text string }
+	if err := json.Unmarshal([]byte(message), &m); err != nil {
+		s.out.fail("chat got something else than JSON: %v", err)
+		return
+	}
+	s.out.check("chat was told: %s", m.Title)
+	s.out.note("%s", m.Text)
 }
 
 // act4: a half-made environment undoes itself.
@@ -203,9 +207,11 @@ func (s *story) act4(ctx context.Context) error {
 		Resources: map[string]client.Resource{
 			"cache":    {Type: "redis"},
 			"receipts": {Type: "s3"},
-			// This one takes what the second gives. Its definition wants a
+			// This one takes what both others give. Its definition wants a
 			// stream of everything, which no NATS server makes.
-			"audit": {Type: "queue", Class: "audit", Params: map[string]any{"bucket": "${resources.receipts.bucket}"}},
+			"audit": {Type: "queue", Class: "audit", Params: map[string]any{
+				"bucket": "${resources.receipts.bucket}", "about": "${resources.cache.host}:${resources.cache.port}",
+			}},
 		},
 	})
 	if err != nil {
@@ -224,11 +230,7 @@ func (s *story) act4(ctx context.Context) error {
 		fmt.Sprintf("not all of its resources ever ran: %v", passed))
 	left := before.difference(after)
 	out.so(len(left) == 0, "processes, listening ports and folders are what they were before", "something is left: "+strings.Join(left, "; "))
-	if _, err := s.chat.heard(ctx, "pr-42"); err != nil {
-		out.fail("%v", err)
-	} else {
-		out.check("chat was told")
-	}
+	s.told(ctx, "pr-42", "no-ack")
 	journal, err := s.platform.cli(ctx, "", "saga", "show", op.ID)
 	if err != nil {
 		out.fail("%v", err)
@@ -240,14 +242,11 @@ func (s *story) act4(ctx context.Context) error {
 		return err
 	}
 	undone := undoOrder(saga)
-	out.so(len(undone) >= 3 && strings.Contains(undone[0], "audit") && slices.IndexFunc(undone, has("audit")) < slices.IndexFunc(undone, has("receipts")),
+	order := slices.DeleteFunc(slices.Clone(undone), func(step string) bool { return !slices.Contains([]string{"audit", "cache", "receipts"}, step) })
+	out.so(len(order) == 3 && order[0] == "audit",
 		"the journal undoes in reverse order, the failed step first: "+strings.Join(undone, ", "),
 		"the journal's order of undoing is: "+strings.Join(undone, ", "))
 	return nil
-}
-
-func has(word string) func(string) bool {
-	return func(s string) bool { return strings.Contains(s, word) }
 }
 
 // undoOrder lists the steps in the order in which their undo began.
@@ -264,7 +263,7 @@ func undoOrder(op client.Operation) []string {
 // act6: one timeline tells it all.
 func (s *story) act6(ctx context.Context) error {
 	out := s.out
-	out.title("Act 6. One timeline from the build to the running workload")
+	out.title("Act 6. One timeline from the push to the running workload")
 	id := correlation(s.releases["v1"].commit)
 	text, err := s.platform.cli(ctx, "", "timeline", id)
 	if err != nil {
@@ -274,6 +273,7 @@ func (s *story) act6(ctx context.Context) error {
 	out.note("%s", strings.TrimSpace(text))
 	var got client.Timeline
 	wanted := []string{
+		"dev.cdevents.change.merged.", "dev.cdevents.pipelinerun.finished.",
 		"dev.cdevents.artifact.published.", "dev.slipway.deployer.deployment.requested.", "dev.slipway.policy.decision.made.",
 		"dev.slipway.provisioner.resource.provisioned.", "dev.cdevents.environment.created.", "dev.cdevents.service.deployed.",
 	}
@@ -290,7 +290,7 @@ func (s *story) act6(ctx context.Context) error {
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	out.so(len(missing) == 0, fmt.Sprintf("it has %d events, from the artifact over policy, environment and resources to the workload", len(got.Events)),
+	out.so(len(missing) == 0, fmt.Sprintf("it has %d events, from the push over build, policy, resources and environment to the workload", len(got.Events)),
 		"the timeline lacks "+strings.Join(missing, ", "))
 	place := map[string]int{}
 	for i, e := range got.Events {

@@ -37,6 +37,29 @@ type forge struct {
 	n      int
 }
 
+// pushed reports that a release's commit is on the main branch.
+func (f *forge) pushed(ctx context.Context, r release) (status int, answer string, err error) {
+	now := time.Now().UTC().Format(time.RFC3339)
+	commit := map[string]any{"id": r.commit, "message": "orders", "timestamp": now, "url": repository + "/commit/" + r.commit,
+		"author": map[string]any{"name": "Ada", "email": "ada@example.com"}}
+	body, err := json.Marshal(map[string]any{
+		"ref": "refs/heads/main", "before": strings.Repeat("1", 40), "after": r.commit, "created": false, "deleted": false,
+		"head_commit": commit, "commits": []any{commit}, "repository": theRepository(),
+		"pusher": map[string]any{"name": "ada", "email": "ada@example.com"}, "sender": map[string]any{"login": "ada", "id": 2, "type": "User"},
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	return f.send(ctx, "push", body, f.secret)
+}
+
+func theRepository() map[string]any {
+	return map[string]any{
+		"id": 1, "name": "orders", "full_name": "acme/orders", "html_url": repository, "url": "https://api.github.com/repos/acme/orders",
+		"default_branch": "main", "owner": map[string]any{"login": "acme", "id": 1},
+	}
+}
+
 // builtWell reports a workflow run that succeeded.
 func (f *forge) builtWell(ctx context.Context, r release) (status int, answer string, err error) {
 	now := time.Now().UTC().Format(time.RFC3339)
@@ -50,7 +73,7 @@ func (f *forge) builtWell(ctx context.Context, r release) (status int, answer st
 			"head_commit": map[string]any{"id": r.commit, "message": "orders " + r.version, "timestamp": now},
 		},
 		"workflow":     map[string]any{"id": 1, "name": "build", "path": ".github/workflows/build.yaml"},
-		"repository":   map[string]any{"id": 1, "name": "orders", "full_name": "acme/orders", "html_url": repository, "url": "https://api.github.com/repos/acme/orders", "default_branch": "main", "owner": map[string]any{"login": "acme", "id": 1}},
+		"repository":   theRepository(),
 		"organization": map[string]any{"login": "acme", "id": 1},
 		"sender":       map[string]any{"login": "ada", "id": 2, "type": "User"},
 	})
