@@ -222,7 +222,11 @@ func (t *teller) failure(op client.Operation) {
 		return // a person aborted it; end says so
 	}
 	t.failed = map[string]bool{st.ID: true}
-	lines := lastWords(op.Failure.Reason + "\n" + op.Details["logTail"])
+	words := op.Failure.Reason
+	if !strings.Contains(strings.TrimSpace(words), "\n") { // else it has them already
+		words += "\n" + op.Details["logTail"]
+	}
+	lines := lastWords(words)
 	t.line(markFailed, name(*st), strings.Join(lines, "\n"), "")
 }
 
@@ -253,8 +257,10 @@ func lastWords(text string) []string {
 	return lines
 }
 
+// name is what a step is called in its column: its title, or its id where the
+// title is a sentence.
 func name(st client.Step) string {
-	if st.Title != "" {
+	if n := len([]rune(st.Title)); n > 0 && (n <= titleWidth || len(st.ID) > titleWidth) {
 		return st.Title
 	}
 	return st.ID
