@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slipway-idp/slipway/services/gateway"
 )
 
 // sse is one frame of a live stream.
@@ -239,4 +242,24 @@ func TestContracts_AreForEverybody(t *testing.T) {
 	require.Equal(t, 200, w.get("/healthz", "Authorization", "").status)
 	require.Equal(t, 200, w.get("/readyz", "Authorization", "").status)
 	require.Contains(t, string(w.get("/metrics", "Authorization", "").body), "slipway_http_request_seconds")
+}
+
+func TestRead_Live_ReaderTakesNothing_IsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *gateway.Config) { c.SlowClient = 100 * time.Millisecond })
+	conn, err := w.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(conn, "GET /events HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\n\r\n", w.token)
+	require.NoError(t, err)
+	answer := bufio.NewReader(conn)
+	status, err := answer.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, status, "200")
+	w.state("1", "a.b") // nobody reads it
+	// The first byte is taken by the server's look at the connection, the
+	// second by nobody: writing it ends when the server has hung up.
+	_, err = conn.Write([]byte("xy"))
+	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
