@@ -67,8 +67,11 @@ func (c *Client) stream(ctx context.Context, r Request, handle func(message) (st
 	r.Header = http.Header{"Accept": {"text/event-stream"}}
 	for failures := 0; ; {
 		heard, stop, err := c.streamOnce(ctx, r, handle)
-		if stop || ctx.Err() != nil {
+		if stop {
 			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		var p *Problem
 		if errors.As(err, &p) && p.Status < http.StatusInternalServerError {
