@@ -77,21 +77,29 @@ Exit codes: 0 done, 1 failed (and undone), 2 wrong usage, 3 denied by policy,
 	flags.StringVar(&a.contextName, "context", "", "stored context to use")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkOutput(a.output) }
 
+	var platform []*cobra.Command
 	if a.Extra != nil {
-		root.AddCommand(a.Extra(a.remember)...)
+		platform = a.Extra(a.remember)
 	}
-	root.AddCommand(
-		a.loginCommand(), a.whoamiCommand(), a.tokenCommand(),
-		a.artifactCommand(), a.applyCommand(), a.secretCommand(),
-		a.getCommand(), a.describeCommand(), a.deleteCommand(),
-		a.envCommand(), a.resourcesCommand(),
-		a.deployCommand(), a.rollbackCommand(), a.logsCommand(),
-		a.sagaCommand(), a.eventsCommand(), a.timelineCommand(), a.hooksCommand(),
-		a.doctorCommand(), a.versionCommand(),
-	)
+	group(root, "The platform:", append(platform, a.doctorCommand())...)
+	group(root, "Deliver:", a.artifactCommand(), a.deployCommand(), a.rollbackCommand(), a.logsCommand(),
+		a.envCommand(), a.resourcesCommand(), a.hooksCommand())
+	group(root, "Documents:", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.secretCommand())
+	group(root, "What happened:", a.sagaCommand(), a.timelineCommand(), a.eventsCommand())
+	group(root, "Access:", a.loginCommand(), a.whoamiCommand(), a.tokenCommand())
+	root.AddCommand(a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	strictUsage(root)
 	return root
+}
+
+// group adds commands under a heading of the help.
+func group(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, c := range commands {
+		c.GroupID = title
+		root.AddCommand(c)
+	}
 }
 
 func (a *app) versionCommand() *cobra.Command {
