@@ -120,7 +120,7 @@ func (r *report) table() string {
 }
 
 func beside(f Figure) string {
-	if f.Against == "" {
+	if f.Ratio == 0 {
 		return ""
 	}
 	return fmt.Sprintf(", %s times %s", number(f.Ratio), f.Against)

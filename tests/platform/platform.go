@@ -163,11 +163,11 @@ func (p *Platform) Stop() {
 	require.NoError(p.T, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-p.done:
+		p.cmd = nil // it is gone, whatever it said: the cleanup must not wait for it
 		require.NoError(p.T, err, "slipway up did not end well:\n%s", p.Output())
 	case <-time.After(Patience):
 		require.FailNow(p.T, "slipway up does not stop", p.Output())
 	}
-	p.cmd = nil
 }
 
 // Restart ends `up` as Ctrl-C does and starts it again.
