@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,7 @@ func TestBadInput_EachOne_IsAProblemDocumentWithoutEffect(t *testing.T) {
 	t.Parallel()
 	p := platform.New(t, binaries).Start()
 	p.ApplyShop("")
+	p.Apply("", "apiVersion: slipway.dev/v1alpha1\nkind: ResourceDefinition\nmetadata: {name: gold-ledger}\nspec: {type: ledger, driver: local, kind: volume, match: [{class: gold}]}\n")
 	before, events := leftovers.Take(t, p.Dir, p.PID()), eventCount(t, p)
 
 	t.Run("deliveries", func(t *testing.T) { badDeliveries(t, p) })
@@ -184,15 +186,16 @@ func badResources(t *testing.T, p *platform.Platform) {
 			"a": {Type: "volume", Params: map[string]any{"x": "${resources.b.path}"}},
 			"b": {Type: "volume", Params: map[string]any{"x": "${resources.a.path}"}},
 		})
-		require.Contains(t, text(t, pr), "cycle")
+		require.Contains(t, text(t, pr), "circle")
+	})
+	t.Run("no definition of the type", func(t *testing.T) {
+		require.Contains(t, text(t, ask("nothing", map[string]client.Resource{"mainframe": {Type: "mainframe"}})), "mainframe")
 	})
 	t.Run("no definition matches", func(t *testing.T) {
-		pr := ask("nothing", map[string]client.Resource{"db": {Type: "redis", Class: "huge"}, "mainframe": {Type: "mainframe"}})
-		require.Contains(t, text(t, pr), "mainframe")
-	})
-	t.Run("a class that no definition has tells which were considered", func(t *testing.T) {
-		pr := ask("classy", map[string]client.Resource{"queue": {Type: "mainframe", Class: "audit"}})
-		require.Contains(t, text(t, pr), "mainframe")
+		said := text(t, ask("classy", map[string]client.Resource{"book": {Type: "ledger", Class: "silver"}}))
+		require.Contains(t, said, "gold-ledger", "which were considered")
+		require.Contains(t, said, "gold", "and why not")
+		require.Contains(t, said, "silver")
 	})
 }
 
@@ -299,7 +302,8 @@ spec: {description: for tests}
 		}
 		require.Equal(t, "serve", p.Version(host), "the old release goes on")
 	}
-	nothingLeft(t, p, before)
+	leftovers.RequireSame(t, before, func() leftovers.Look { return leftovers.Take(t, p.Dir, p.PID()) }, 15*time.Second,
+		"+ file deployer/artifacts/sha256/") // they were pushed, and stay
 }
 
 func TestAPI_NobodyOrAStranger_IsRefused(t *testing.T) {

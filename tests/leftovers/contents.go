@@ -37,7 +37,7 @@ func redisKeys(ctx context.Context, env map[string]string, into map[string]bool)
 	defer client.Close()
 	keys := client.Scan(ctx, 0, "*", 100).Iterator()
 	for keys.Next(ctx) {
-		into[fmt.Sprintf("redis %s key %s", at, keys.Val())] = true
+		into[fmt.Sprintf("key of redis %s: %s", at, keys.Val())] = true
 	}
 	if err := keys.Err(); err != nil {
 		return fmt.Errorf("redis %s: %w", at, err)
@@ -61,7 +61,7 @@ func s3Objects(ctx context.Context, env map[string]string, into map[string]bool)
 		return fmt.Errorf("s3 %s: %w", endpoint, err)
 	}
 	for _, b := range buckets.Buckets {
-		into[fmt.Sprintf("s3 %s bucket %s", endpoint, *b.Name)] = true
+		into[fmt.Sprintf("bucket of s3 %s: %s", endpoint, *b.Name)] = true
 		pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: b.Name})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -69,7 +69,7 @@ func s3Objects(ctx context.Context, env map[string]string, into map[string]bool)
 				return fmt.Errorf("s3 %s bucket %s: %w", endpoint, *b.Name, err)
 			}
 			for _, o := range page.Contents {
-				into[fmt.Sprintf("s3 %s object %s/%s", endpoint, *b.Name, *o.Key)] = true
+				into[fmt.Sprintf("object of s3 %s: %s/%s", endpoint, *b.Name, *o.Key)] = true
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func streams(ctx context.Context, env map[string]string, into map[string]bool) e
 	}
 	list := js.ListStreams(ctx)
 	for info := range list.Info() {
-		into[fmt.Sprintf("jetstream %s stream %s", at, info.Config.Name)] = true
+		into[fmt.Sprintf("stream of jetstream %s: %s", at, info.Config.Name)] = true
 	}
 	if err := list.Err(); err != nil {
 		return fmt.Errorf("jetstream %s: %w", at, err)

@@ -24,7 +24,7 @@ type Look struct {
 	Processes map[string]bool // "1234@5678 /path/to/program arguments": id and kernel start time
 	Ports     map[string]bool // "127.0.0.1:4222"
 	Files     map[string]bool // paths below the data folder
-	Contents  map[string]bool // "redis 127.0.0.1:6379 key orders:count"
+	Contents  map[string]bool // "key of redis 127.0.0.1:6379: orders:count"
 }
 
 // bookkeeping is what the platform writes for itself, of which more is no

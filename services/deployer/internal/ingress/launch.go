@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/process"
@@ -68,6 +69,9 @@ func (l Launcher) Ensure(ctx context.Context) (*Client, Status, error) {
 	if err != nil {
 		said := tailFrom(log, began)
 		stopErr := l.Keeper.Stop(context.WithoutCancel(ctx), ProcessID, time.Second)
+		if strings.Contains(said, syscall.EADDRINUSE.Error()) {
+			return nil, Status{}, errors.Join(fmt.Errorf("the ingress cannot listen on %s: the port is taken; stop what uses it or name another with --ingress-listen", l.Listen), stopErr)
+		}
 		if said != "" {
 			err = errors.New(said)
 		}
