@@ -269,7 +269,7 @@ func TestEnvironmentDeleted_WhatRanThere_IsStopped(t *testing.T) {
 	draft, err := cdevents.EnvironmentDeleted.Draft("shop", "dev", cdevents.Fact[cdevents.EnvironmentDeletedContent]{
 		Custom: cdevents.Custom{Slipway: &cdevents.Slipway{Project: "shop", Environment: "dev"}}})
 	require.NoError(t, err)
-	p.publish(draft)
+	require.NoError(t, p.publish(draft))
 	p.await("dev.cdevents.service.removed.")
 	require.Eventually(t, func() bool {
 		return len(p.machine.Existing()) == 0 && p.ingress.backend("orders.dev.shop.localhost") == ""

@@ -318,13 +318,12 @@ func (p *platform) await(eventType string) events.Event {
 }
 
 // publish states something on the bus as a peer would.
-func (p *platform) publish(drafts ...events.Draft) {
-	p.t.Helper()
-	_, err := p.peer.Update(p.t.Context(), "peer", events.Cause{Actor: "service:peer"}, func(s *peerState, _ bool) (aggregate.Decision, error) {
+func (p *platform) publish(drafts ...events.Draft) error {
+	_, err := p.peer.Update(context.Background(), "peer", events.Cause{Actor: "service:peer"}, func(s *peerState, _ bool) (aggregate.Decision, error) {
 		s.N++
 		return aggregate.Decision{Events: drafts}, nil
 	})
-	require.NoError(p.t, err)
+	return err
 }
 
 // announce states from outside that an artifact was published.
@@ -338,7 +337,7 @@ func (p *platform) announce(artifact, repository, commit string) {
 	require.NoError(p.t, err)
 	draft = draft.External()
 	draft.CorrelationID = events.Correlation(repository, commit)
-	p.publish(draft)
+	require.NoError(p.t, p.publish(draft))
 }
 
 func (p *platform) apply(text string) (int, string) {
@@ -470,8 +469,7 @@ func (f *fakeProvisioner) ensure(_ context.Context, m bus.Message[provisioner.En
 	ready := provisioner.ResourcesReadyData{Request: d.Request, Project: d.Project, Environment: d.Environment, Outputs: map[string]map[string]any{}}
 	for _, name := range slices.Sorted(maps.Keys(d.Resources)) {
 		if name == f.fail {
-			f.reply(provisioner.ResourcesFailed.Draft(d.Project, d.Environment, provisioner.ResourcesFailedData{Request: d.Request, Reason: "no definition matches", Resource: name}))
-			return nil
+			return f.reply(provisioner.ResourcesFailed.Draft(d.Project, d.Environment, provisioner.ResourcesFailedData{Request: d.Request, Reason: "no definition matches", Resource: name}))
 		}
 		action := "unchanged"
 		if f.existing[name] == nil {
@@ -482,8 +480,7 @@ func (f *fakeProvisioner) ensure(_ context.Context, m bus.Message[provisioner.En
 		ready.Outputs[name] = map[string]any{"host": name + ".local", "password": map[string]any{"secretRef": "resource/dev/" + name + "/password"}}
 		ready.Changes = append(ready.Changes, provisioner.ResourceChange{Resource: name, Action: action, Driver: "local"})
 	}
-	f.reply(provisioner.ResourcesReady.Draft(d.Project, d.Environment, ready))
-	return nil
+	return f.reply(provisioner.ResourcesReady.Draft(d.Project, d.Environment, ready))
 }
 
 func (f *fakeProvisioner) release(_ context.Context, m bus.Message[provisioner.ReleaseResourcesData]) error {
@@ -497,12 +494,12 @@ func (f *fakeProvisioner) release(_ context.Context, m bus.Message[provisioner.R
 			released.Destroyed = append(released.Destroyed, name)
 		}
 	}
-	f.reply(provisioner.ResourcesReleased.Draft(m.Data.Project, m.Data.Environment, released))
-	return nil
+	return f.reply(provisioner.ResourcesReleased.Draft(m.Data.Project, m.Data.Environment, released))
 }
 
-func (f *fakeProvisioner) reply(d events.Draft, err error) {
-	if err == nil {
-		f.p.publish(d)
+func (f *fakeProvisioner) reply(d events.Draft, err error) error {
+	if err != nil {
+		return err
 	}
+	return f.p.publish(d)
 }
