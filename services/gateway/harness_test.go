@@ -25,6 +25,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
+	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/libs/store/sqlite"
 
 	"github.com/slipway-idp/slipway/services/gateway"
@@ -43,6 +44,7 @@ type world struct {
 	stop     func() // ends the gateway; start begins it again
 	policy   *owner
 	deployer *owner
+	store    store.Store
 
 	mu      sync.Mutex
 	secrets map[string]string // "shop/github" → value
@@ -121,6 +123,7 @@ func (w *world) setSecret(name, value string) {
 func (w *world) start(options ...option) {
 	s, err := sqlite.Open(w.t.Context(), filepath.Join(w.dir, "gateway.db"), sqlite.Options{})
 	require.NoError(w.t, err)
+	w.store = s
 	listener := service.NewMemoryListener("gateway")
 	conn := w.connect("gateway")
 	c := gateway.Config{
@@ -272,6 +275,15 @@ func (w *world) count() int {
 	}
 	require.Fail(w.t, "the marker never came")
 	return 0
+}
+
+// committed is how many events were ever committed for publication. The stream
+// hides a second one of the same id for a while; this does not.
+func (w *world) committed() int {
+	w.t.Helper()
+	entries, err := w.store.Outbox().Archive(w.t.Context(), 0, 1000)
+	require.NoError(w.t, err)
+	return len(entries)
 }
 
 // owner is a service that keeps documents and says what it was asked.

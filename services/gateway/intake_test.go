@@ -89,6 +89,7 @@ func TestDelivery_SentTwice_AnswersTheSameAndIsOneEvent(t *testing.T) {
 	a.into(t, &second)
 	require.Equal(t, first.ID, second.ID)
 	require.True(t, second.Seen)
+	require.Equal(t, 1, w.committed())
 	require.Equal(t, 1, w.count())
 }
 
@@ -111,6 +112,7 @@ func TestDelivery_ManyAtOnceOfOneID_OneEvent(t *testing.T) {
 		require.NotEmpty(t, id)
 		require.Equal(t, ids[0], id)
 	}
+	require.Equal(t, 1, w.committed())
 	require.Equal(t, 1, w.count())
 }
 

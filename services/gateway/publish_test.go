@@ -97,6 +97,7 @@ func TestPublish_StatedTwice_IsOneEvent_ButAnotherSourceIsAnother(t *testing.T) 
 		require.Equal(t, 202, w.do("POST", "/events?project=shop", []byte(`{}`), binary("same", "a.b")...).status)
 	}
 	require.Equal(t, 202, w.do("POST", "/events?project=shop", []byte(`{}`), binary("same", "a.b", "Ce-Source", "/other")...).status)
+	require.Equal(t, 2, w.committed())
 	require.Equal(t, 2, w.count())
 }
 
