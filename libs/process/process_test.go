@@ -90,7 +90,7 @@ func helper(what string, args []string) int {
 	return 64
 }
 
-func say(line string) { fmt.Println(line) }
+func say(line string) { fmt.Fprintln(os.Stdout, line) }
 
 func spec(id, log string, argv ...string) process.Spec {
 	return process.Spec{

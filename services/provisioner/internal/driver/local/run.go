@@ -60,7 +60,7 @@ func (d *Driver) run(ctx context.Context, name string, s settings, c credentials
 	p, err := d.keeper.Start(ctx, process.Spec{
 		ID:     name,
 		Argv:   append(append([]string{}, d.cfg.Executable...), Command, s.Kind, name),
-		Env:    []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=2", "GOMEMLIMIT=256MiB"},
+		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB"}, // its own program, its own folder: it needs nothing else
 		Dir:    d.folder(name),
 		Log:    filepath.Join(d.folder(name), "log"),
 		Stdin:  stdin,
