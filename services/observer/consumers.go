@@ -11,9 +11,9 @@ import (
 	"github.com/slipway-idp/slipway/services/observer/internal/timeline"
 )
 
-// consumers are the observer's ears: all of the public stream, from its
+// Consumers are the observer's ears: all of the public stream, from its
 // beginning, in whatever order, since entries and heads do not depend on it.
-func consumers(s *Service) []bus.Consumer {
+func (s *Service) Consumers() []bus.Consumer {
 	return []bus.Consumer{
 		bus.OnAll("observer-timeline", []string{"evt.>", "ext.>"}, s.onEvent, bus.WithHistory(), bus.Concurrency(8)),
 	}

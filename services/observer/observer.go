@@ -55,7 +55,7 @@ func New(c Config) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	var g service.Group
 	g.Add("rebuild", s.projection.Run)
-	g.Add("consumers", func(ctx context.Context) error { return s.c.Bus.Run(ctx, Name, consumers(s)) })
+	g.Add("consumers", func(ctx context.Context) error { return s.c.Bus.Run(ctx, Name, s.Consumers()) })
 	g.Add("http", service.Serve(s.c.Deps, s.api, nil))
 	return g.Run(ctx)
 }
