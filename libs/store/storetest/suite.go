@@ -38,6 +38,12 @@ func Run(t *testing.T, open func(t testing.TB) store.Store, f Features) {
 	if f.Reopen != nil {
 		groups = append(groups, durability)
 	}
+	t.Run("Model_RandomSteps_StoreAndModelAgree", func(t *testing.T) {
+		t.Parallel()
+		s := open(t)
+		t.Cleanup(func() { _ = s.Close() })
+		againstModel(t, s)
+	})
 	for _, group := range groups {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
