@@ -26,14 +26,14 @@ demo: slipway ## the main job's story against a fresh data folder, each act chec
 
 .PHONY: build
 build: slipway ## bin/slipway and bin/<service>
-	@for s in $(SERVICES); do $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+	@for s in $(SERVICES); do $(GO) build -v -ldflags '$(LDFLAGS)' -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
 
 # What make demo and make bench need of a build.
 .PHONY: slipway
 slipway:
 	@mkdir -p bin
 	@echo "Building bin/slipway; the first time takes some minutes and names each package as it is done." >&2
-	@$(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/slipway ./tools/slipway
+	@$(GO) build -v -ldflags '$(LDFLAGS)' -o bin/slipway ./tools/slipway
 
 .PHONY: test
 test: ## every test that needs nothing else, with the race detector; ends with one summary

@@ -27,7 +27,7 @@ func build(ctx context.Context, out *teller, root, shop string) (map[string]rele
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
-		cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "orders"), "./cmd/"+r.version)
+		cmd := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags=-s -w", "-o", filepath.Join(dir, "orders"), "./cmd/"+r.version)
 		cmd.Dir = filepath.Join(shop, "orders")
 		cmd.Env = append(os.Environ(), "GOWORK=off")
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
