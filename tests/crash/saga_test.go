@@ -91,7 +91,8 @@ func (s *serving) undone(id string) {
 	s.Await("every saga to be over", func() bool { return len(s.open("")) == 0 })
 	leftovers.RequireSame(s.t, s.before, func() leftovers.Look { return leftovers.Take(s.t, s.Dir, s.PID()) }, 15*time.Second,
 		// what orders itself writes while it is asked
-		"+ content object of s3 ", "+ file provisioner/local/resources/shop.dev.orders.receipts.disk/data/")
+		"+ content object of s3 ", "+ file provisioner/local/resources/shop.dev.orders.receipts.disk/data/",
+		"+ file provisioner/local/resources/shop.dev.orders.cache/data/")
 	report := s.watch.Stop()
 	require.Empty(s.t, report.Failures)
 	require.Len(s.t, report.Answered, 1)

@@ -182,7 +182,11 @@ func running(p *platform.Platform) int {
 }
 
 // written is what orders itself writes while it is asked.
-var written = []string{"+ content object of s3 ", "+ file provisioner/local/resources/shop.dev.orders.receipts.disk/data/"}
+var written = []string{
+	"+ content object of s3 ",
+	"+ file provisioner/local/resources/shop.dev.orders.receipts.disk/data/",
+	"+ file provisioner/local/resources/shop.dev.orders.cache/data/",
+}
 
 func nothingLeft(t *testing.T, p *platform.Platform, before leftovers.Look) {
 	t.Helper()
