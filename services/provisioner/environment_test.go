@@ -11,6 +11,7 @@ import (
 	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/saga"
 	"github.com/slipway-idp/slipway/libs/saga/sagaapi"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 )
 
 func undone(d pe.EnvironmentRolledBackData) []string {
@@ -107,6 +108,14 @@ func TestCreate_DriverFailsOnce_IsTriedAgain(t *testing.T) {
 	p := newPlatform(t)
 	p.Driver.Fail("apply", ".cache", errors.New("not now"), 1)
 	require.Equal(t, saga.Done, p.end(p.preview("pr-1", "cache:redis").ID).Status)
+}
+
+func TestCreate_DriverSaysNever_IsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.Driver.Fail("apply", ".cache", driver.Permanent(errors.New("never")), -1)
+	require.Equal(t, saga.Undone, p.end(p.preview("pr-1", "cache:redis").ID).Status)
+	require.Equal(t, []string{"apply shop.pr-1.cache", "destroy shop.pr-1.cache"}, p.Driver.Calls())
 }
 
 func TestCreate_KilledInEachStep_EndsDoneOrWithNothingLeft(t *testing.T) {

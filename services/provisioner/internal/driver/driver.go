@@ -93,6 +93,20 @@ type Observed struct {
 	Detail  string // why not
 }
 
+// Permanent marks an error of Apply that no further attempt will change: the
+// saga turns back at once.
+func Permanent(err error) error { return &permanentError{err} }
+
+// IsPermanent reports whether err was marked.
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ error }
+
+func (p *permanentError) Unwrap() error { return p.error }
+
 // ErrUnknownKind: the driver does not make such a thing.
 var ErrUnknownKind = errors.New("unknown kind")
 

@@ -245,7 +245,11 @@ func (e *Environments) apply(ctx context.Context, env Environment, r *Resource, 
 	}
 	a, err := d.Apply(ctx, driver.Request{Ref: refOf(env, r.Key, want.Kind), Inputs: inputs, Secrets: kept, State: r.State})
 	if err != nil {
-		return driver.Applied{}, mask(err, hidden)
+		masked := mask(err, hidden)
+		if driver.IsPermanent(err) {
+			masked = saga.Fail(masked)
+		}
+		return driver.Applied{}, masked
 	}
 	outputs := maps.Clone(a.Outputs)
 	if outputs == nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 )
 
 // startTimeout bounds the recovery of a server's files.
@@ -58,11 +60,21 @@ func makeStreams(ctx context.Context, s *server.Server, o order) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if _, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: o.Bucket, History: 5}); err != nil {
-		return fmt.Errorf("bucket %s: %w", o.Bucket, err)
+		return refused(fmt.Errorf("bucket %s: %w", o.Bucket, err))
 	}
 	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: o.Stream, Subjects: o.Subjects, AllowDirect: true})
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", o.Stream, err)
+		return refused(fmt.Errorf("stream %s: %w", o.Stream, err))
 	}
 	return nil
+}
+
+// refused marks what the server understood and does not do: it will say the
+// same again.
+func refused(err error) error {
+	var said *jetstream.APIError
+	if errors.As(err, &said) && said.Code != 503 {
+		return driver.Permanent(err)
+	}
+	return err
 }

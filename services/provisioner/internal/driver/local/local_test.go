@@ -236,6 +236,7 @@ func TestJetStream_StreamThatCannotBe_SaysWhy(t *testing.T) {
 	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.audit", Kind: "jetstream"}, Inputs: map[string]any{"subjects": []any{">"}}}
 	_, err := d.Apply(t.Context(), r)
 	require.ErrorContains(t, err, "stream shop_dev_audit")
+	require.True(t, driver.IsPermanent(err))
 	require.NoError(t, d.Destroy(t.Context(), r.Ref))
 	w.gone(t, r.Name, driver.Applied{})
 }

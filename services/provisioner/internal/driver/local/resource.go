@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 )
 
 // Serve is the hidden command: it is one resource until ctx ends (SIGTERM).
@@ -30,7 +32,7 @@ func Serve(ctx context.Context, _ []string, in io.Reader) error {
 		return o.say(status{Ready: true, Port: port})
 	})
 	if err != nil {
-		return errors.Join(err, o.say(status{Error: err.Error()}))
+		return errors.Join(err, o.say(status{Error: err.Error(), Final: driver.IsPermanent(err)}))
 	}
 	return nil
 }

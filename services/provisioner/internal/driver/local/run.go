@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/process"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 )
 
 // order is what a resource's process is told on its standard input.
@@ -36,6 +37,7 @@ type status struct {
 	Ready bool   `json:"ready"`
 	Port  int    `json:"port,omitempty"`
 	Error string `json:"error,omitempty"` // why it will not become ready
+	Final bool   `json:"final,omitempty"` // and never will, as it was asked for
 }
 
 // run starts the process, or finds the living one, and waits until it is ready.
@@ -86,7 +88,11 @@ func (d *Driver) await(ctx context.Context, p process.Process, start string) (st
 	for {
 		if s, ok := d.status(p.ID); ok && s.Start == start {
 			if s.Error != "" {
-				return s, fmt.Errorf("%s did not start: %s", p.ID, s.Error)
+				err := fmt.Errorf("%s did not start: %s", p.ID, s.Error)
+				if s.Final {
+					err = driver.Permanent(err)
+				}
+				return s, err
 			}
 			if s.Ready {
 				return s, nil
