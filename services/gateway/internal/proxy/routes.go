@@ -64,6 +64,7 @@ func ofOrganisation() map[string]string {
 		"channels":             "notifier",
 		"routes":               "notifier",
 		"deliveries":           "notifier",
+		"ingress":              "deployer",
 		"timelines":            "observer",
 	}
 }
