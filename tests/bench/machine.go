@@ -10,7 +10,18 @@ import (
 
 // describeMachine says in a few words what a figure was measured on.
 func describeMachine(dir string) string {
-	return fmt.Sprintf("%d cores of %s, %s/%s, %s, %s", runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH, fileSystem(dir), runtime.Version())
+	return fmt.Sprintf("%d cores of %s, load %s at the start, %s/%s, %s, %s", runtime.NumCPU(), processor(), load(), runtime.GOOS, runtime.GOARCH, fileSystem(dir), runtime.Version())
+}
+
+// load is what waited to run in the last minute: above the number of cores,
+// the figures are those of a machine that is busy with something else.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
 }
 
 func processor() string {
