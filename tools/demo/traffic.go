@@ -42,7 +42,7 @@ const (
 	perSecond  = 50
 	slowOneIn  = 20
 	slowFor    = 2 * time.Second
-	lateAfter  = time.Second // beyond what the request itself takes
+	lateAfter  = 2 * time.Second // beyond what the request itself takes
 	uploadFor  = 3 * time.Second
 	eventCount = 40
 	eventEvery = 100 * time.Millisecond
@@ -129,7 +129,7 @@ func (t *traffic) one(path string, takes time.Duration) {
 		t.fail("GET %s refused: %v", path, err)
 		return
 	}
-	_ = c.SetDeadline(began.Add(takes + 10*lateAfter))
+	_ = c.SetDeadline(began.Add(takes + 5*lateAfter))
 	r, err := http.NewRequest(http.MethodGet, "http://"+t.host+path, nil)
 	if err == nil {
 		err = r.Write(c)
