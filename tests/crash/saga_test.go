@@ -78,6 +78,7 @@ func (s *serving) await(id string, what string, so func(client.Operation) bool) 
 			text, _ := json.MarshalIndent(op, "", "  ")
 			require.FailNow(s.t, "waited too long for "+what, "%v\n%s", err, text)
 		}
+		<-time.After(3 * time.Millisecond) // often enough to meet a moment of it
 	}
 }
 

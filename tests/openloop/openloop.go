@@ -23,7 +23,7 @@ type Config struct {
 	Address string        // host:port to connect to
 	Host    string        // Host header
 	Every   time.Duration // between two requests; 20 ms when zero
-	Late    time.Duration // more than an answer should take is late; 3 s when zero
+	Late    time.Duration // more than an answer should take is late; 5 s when zero
 }
 
 const (
@@ -62,7 +62,7 @@ func Start(t testing.TB, c Config) *Client {
 		c.Every = 20 * time.Millisecond
 	}
 	if c.Late == 0 {
-		c.Late = 3 * time.Second
+		c.Late = 5 * time.Second
 	}
 	over, cancel := context.WithCancel(context.Background())
 	o := &Client{t: t, c: c, over: over, cancel: cancel, watch: map[string]chan struct{}{}, report: Report{Answered: map[string]int{}}}
