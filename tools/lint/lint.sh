@@ -13,7 +13,7 @@ fi
 modules=0 failed=""
 for dir in $(go list -m -f '{{.Dir}}'); do
 	modules=$((modules + 1))
-	(cd "$dir" && "$bin" run --config "$OLDPWD/.golangci.yaml" ./...) || failed="$failed ${dir#"$PWD"/}"
+	(cd "$dir" && "$bin" run --allow-parallel-runners --config "$OLDPWD/.golangci.yaml" ./...) || failed="$failed ${dir#"$PWD"/}"
 done
 if [ -n "$failed" ]; then
 	echo "lint: of $modules modules these have findings:$failed"
