@@ -24,7 +24,7 @@ const Name = "notifier"
 
 // lease is for how long a delivery is left to the process that took it up: it
 // covers an attempt, and the wait at a channel's desk as a rule.
-const lease = time.Minute
+const lease = 30 * time.Second
 
 //go:embed openapi.yaml
 var openAPI []byte

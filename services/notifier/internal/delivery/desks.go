@@ -68,6 +68,9 @@ func (d *Desks) serve(ctx context.Context, name string, at *desk) {
 		}
 		id := at.queue[0]
 		at.queue = at.queue[1:]
+		// From here on it may be queued again: after a short backoff it is due
+		// before this attempt's last line has run.
+		delete(at.queued, id)
 		d.mu.Unlock()
 
 		for next := id; next != "" && ctx.Err() == nil; {
@@ -77,8 +80,5 @@ func (d *Desks) serve(ctx context.Context, name string, at *desk) {
 				break
 			}
 		}
-		d.mu.Lock()
-		delete(at.queued, id)
-		d.mu.Unlock()
 	}
 }
