@@ -54,7 +54,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&s.due, "SELECT " + recordColumns + " FROM records r WHERE r.kind = ? AND r.wake <= ? ORDER BY r.wake, r.id LIMIT ?"},
 		{&s.setWake, "UPDATE records SET wake = ? WHERE kind = ? AND id = ?"},
 	} {
-		stmt, err := conn.PrepareContext(ctx, p.sql)
+		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // statements.close does
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.sql, err), s.close())
 		}
