@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/slipway-idp/slipway/events"
@@ -43,8 +44,13 @@ type Operations struct {
 	clock func() time.Time
 }
 
-// keepOperation is how long a record is kept.
-const keepOperation = 90 * 24 * time.Hour
+const (
+	// keepOperation is how long a record is kept.
+	keepOperation = 90 * 24 * time.Hour
+	// giveUp is after how long an apply that has not ended is known to have
+	// been cut off: no request takes that long.
+	giveUp = 15 * time.Minute
+)
 
 // NewOperations keeps records in a store.
 func NewOperations(s store.Store, clock func() time.Time) *Operations {
@@ -73,11 +79,18 @@ func (o *Operations) List(ctx context.Context, limit int, cursor string) ([]Oper
 	return out, next, err
 }
 
-// Sweep forgets old records, until ctx ends.
+// Sweep forgets old records, and says of an apply that was cut off (the gateway
+// was killed) that it was, until ctx ends.
 func (o *Operations) Sweep(ctx context.Context) error {
 	return o.repo.Sweep(ctx, func(ctx context.Context, v aggregate.Versioned[Operation]) error {
-		_, err := o.repo.Update(ctx, v.ID, events.Cause{}, func(_ *Operation, exists bool) (aggregate.Decision, error) {
-			return aggregate.Decision{Delete: true, Skip: !exists}, nil
+		_, err := o.repo.Update(ctx, v.ID, events.Cause{}, func(s *Operation, exists bool) (aggregate.Decision, error) {
+			if !exists || s.Status != StatusRunning {
+				return aggregate.Decision{Delete: true, Skip: !exists}, nil
+			}
+			s.Status, s.FinishedAt = StatusFailed, o.clock().UTC()
+			s.Problem = httpapi.New(http.StatusInternalServerError, "interrupted", "It was cut off.",
+				"Slipway stopped while this was being applied. Apply the same documents again: that is safe.")
+			return aggregate.Decision{WakeAt: s.CreatedAt.Add(keepOperation)}, nil
 		})
 		return err
 	})
@@ -92,7 +105,11 @@ func (o *Operations) done(ctx context.Context, id string) (Operation, bool) {
 func (o *Operations) save(ctx context.Context, op Operation) error {
 	_, err := o.repo.Update(ctx, op.ID, events.Cause{Actor: op.Actor}, func(s *Operation, _ bool) (aggregate.Decision, error) {
 		*s = op
-		return aggregate.Decision{WakeAt: op.CreatedAt.Add(keepOperation)}, nil
+		wake := op.CreatedAt.Add(keepOperation)
+		if op.Status == StatusRunning {
+			wake = op.CreatedAt.Add(giveUp)
+		}
+		return aggregate.Decision{WakeAt: wake}, nil
 	})
 	return err
 }
