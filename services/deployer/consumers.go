@@ -161,7 +161,7 @@ func onEnvironment[C any](s *Service) func(context.Context, bus.Message[cdevents
 
 func (s *Service) onEnvironmentDeleted(ctx context.Context, m bus.Message[cdevents.Fact[cdevents.EnvironmentDeletedContent]]) error {
 	project, name := environmentOf(m.Event, m.Data.Custom.Slipway, m.Data.SubjectID)
-	return s.deployments.Removed(ctx, project, name, m.Cause)
+	return s.deployments.Removed(ctx, project, name, m.Event.Time(), m.Cause)
 }
 
 func environmentOf(e events.Event, ours *cdevents.Slipway, subject string) (project, name string) {

@@ -98,7 +98,7 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Target == nil {
 		c.Target, err = processtarget.New(processtarget.Config{
-			Keeper: keeper, Executable: c.Executable, Dir: instancesDir(c.DataDir), Open: blobs.Open, Limits: limits,
+			Keeper: keeper, Executable: c.Executable, Dir: instancesDir(c.DataDir), Open: blobs.Open, Limits: limits, Env: inherited(),
 		})
 		if err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ import (
 func launcherOf(c Config, keeper *process.Keeper) ingress.Launcher {
 	return ingress.Launcher{
 		Keeper: keeper, Executable: c.Executable, Dir: filepath.Join(c.DataDir, "ingress"),
-		Listen: c.IngressAddr, Explicit: c.IngressAddrGiven,
+		Listen: c.IngressAddr, Explicit: c.IngressAddrGiven, Env: inherited(),
 	}
 }
 

@@ -23,6 +23,18 @@ func Hidden() []service.Hidden {
 	}
 }
 
+// inherited is what processes get of our environment: what programs need to
+// run at all, and nothing that the platform was configured with.
+func inherited() []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOCOVERDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
 // stopGrace is how long a workload may take to end when everything is stopped.
 const stopGrace = 10 * time.Second
 

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 // ends its requests before it ends itself.
 func program(version string) {
 	if strings.HasPrefix(version, "broken") {
-		fmt.Println("config: DATABASE_URL is empty")
+		fmt.Fprintln(os.Stdout, "config: DATABASE_URL is empty")
 		os.Exit(3)
 	}
 	mux := http.NewServeMux()
@@ -60,7 +60,7 @@ func program(version string) {
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		os.Exit(1)
 	}
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}

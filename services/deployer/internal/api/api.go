@@ -4,8 +4,10 @@ package api
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/slipway-idp/slipway/events"
@@ -120,6 +122,13 @@ func problemOf(err error) error {
 		return httpapi.Unprocessable(httpapi.Fault{Pointer: "/" + invalid.Field, Message: invalid.Message, Hint: invalid.Hint})
 	case errors.As(err, &none):
 		return httpapi.NotFound("instance", none.ID, "It was replaced or stopped a moment ago; ask again.")
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return httpapi.Full("The data folder has no room left, so nothing was changed. Free some space; no restart is needed.")
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return httpapi.New(http.StatusServiceUnavailable, "read-only", "Nothing can be written.",
+			"The data folder cannot be written, so nothing was changed. Make it writable for the user that Slipway runs as.")
 	}
 	if faults := workload.Faults("", err); faults != nil {
 		return httpapi.Unprocessable(faults...)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/slipway-idp/slipway/libs/httpapi"
@@ -185,7 +186,7 @@ func (a *API) getSet(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) showSet(r *http.Request, s deployment.Stored) (StoredSet, error) {
 	v, err := a.Environments.Get(r.Context(), environment.ID(s.Set.Project, s.Set.Environment))
-	if err != nil && missing(err, "", "", "") == err {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return StoredSet{}, err
 	}
 	return StoredSet{Digest: s.Digest, Name: set.Short(s.Digest), Environment: s.Set.Environment, Current: v.State.Current == s.Digest,

@@ -118,7 +118,6 @@ func walk(r io.Reader, l Limits, fn func(Entry, io.Reader) error) error {
 	if err != nil {
 		return refuse("", "it is not gzip-compressed", "send a .tar.gz, as `slipway artifact push` makes it")
 	}
-	defer z.Close()
 	t := tar.NewReader(z)
 	seen := map[string]bool{} // path → is a symbolic link
 	var total int64

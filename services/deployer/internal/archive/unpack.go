@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,7 @@ func Unpack(r io.Reader, dir string, l Limits) (err error) {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { err = errors.Join(err, root.Close()) }()
 	var links []Entry
 	if err := walk(r, l, func(e Entry, body io.Reader) error {
 		if e.Link != "" {

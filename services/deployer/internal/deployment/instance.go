@@ -152,19 +152,24 @@ func (d *Deployments) stop(ctx context.Context, sc saga.Call) (saga.Result, erro
 // stopGrace is how long a workload may take to end; the default where its
 // artifact cannot be read any more.
 func (d *Deployments) stopGrace(ctx context.Context, in Input) time.Duration {
-	ref, err := artifact.ParseReference(in.Artifact)
-	if err != nil {
-		return score.DefaultStop
-	}
-	a, err := d.Artifacts.Resolve(ctx, in.Project, ref)
-	if err != nil {
-		return score.DefaultStop
-	}
-	w, err := loadScore(a)
+	w, err := d.scoreOf(ctx, in.Project, in.Artifact)
 	if err != nil {
 		return score.DefaultStop
 	}
 	return w.Stop()
+}
+
+// scoreOf is the Score file of an artifact.
+func (d *Deployments) scoreOf(ctx context.Context, project, ref string) (score.Workload, error) {
+	parsed, err := artifact.ParseReference(ref)
+	if err != nil {
+		return score.Workload{}, saga.Fail(err)
+	}
+	a, err := d.Artifacts.Resolve(ctx, project, parsed)
+	if err != nil {
+		return score.Workload{}, err
+	}
+	return loadScore(a)
 }
 
 // verify waits until the instance is ready. One that is not there any more,

@@ -133,9 +133,11 @@ func (d *Deployments) SetType(ctx context.Context, project, name, kind string, c
 	return err
 }
 
-// Removed ends all that runs in an environment that is gone: deployments at
-// work there are aborted, instances stopped, routes taken away.
-func (d *Deployments) Removed(ctx context.Context, project, name string, cause events.Cause) error {
+// Removed ends what ran in an environment when it was deleted: instances are
+// stopped, routes taken away, deployments that had its resources aborted. What
+// began after that belongs to an environment of the same name that was made
+// again, and is left alone.
+func (d *Deployments) Removed(ctx context.Context, project, name string, at time.Time, cause events.Cause) error {
 	id := environment.ID(project, name)
 	v, err := d.Environments.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -144,28 +146,51 @@ func (d *Deployments) Removed(ctx context.Context, project, name string, cause e
 	if err != nil {
 		return err
 	}
-	for _, deployment := range append([]string{v.State.Active}, v.State.Queue...) {
-		if deployment == "" {
-			continue
-		}
-		if _, err := d.runner.Abort(ctx, deployment, "environment "+name+" was deleted", events.Cause{Actor: cause.Actor, CorrelationID: cause.CorrelationID}); err != nil && !errors.Is(err, saga.ErrRefused) {
-			return err
+	if err := d.abortWithout(ctx, v.State.Active, name, at, cause); err != nil {
+		return err
+	}
+	gone := map[string]environment.Running{}
+	for workload, run := range v.State.Running {
+		if run.Since.Before(at) {
+			gone[workload] = run
 		}
 	}
-	if len(v.State.Running) == 0 {
-		return d.forget(ctx, id, cause, nil)
+	if len(gone) == 0 {
+		return nil
 	}
 	unlock := d.locks.lock(id)
 	defer unlock()
-	for _, run := range v.State.Running {
+	for _, run := range gone {
 		if err := d.Target.Stop(ctx, run.Instance, run.Stop); err != nil {
 			return err
 		}
 	}
-	if err := d.forget(ctx, id, cause, v.State.Running); err != nil {
+	if err := d.forget(ctx, id, cause, gone); err != nil {
 		return err
 	}
 	return d.Traffic.Push(ctx)
+}
+
+// abortWithout turns a deployment back that had its resources in an
+// environment when that was deleted. One that has none yet makes the
+// environment again, or learns itself why it cannot have them.
+func (d *Deployments) abortWithout(ctx context.Context, deployment, name string, at time.Time, cause events.Cause) error {
+	if deployment == "" {
+		return nil
+	}
+	v, err := d.runner.Get(ctx, deployment)
+	if err != nil {
+		return err
+	}
+	st := v.State.Step(StepResources)
+	if v.State.Status != saga.Running || st == nil || st.Status != saga.StepDone || st.FinishedAt == nil || st.FinishedAt.After(at) {
+		return nil
+	}
+	_, err = d.runner.Abort(ctx, deployment, "environment "+name+" was deleted", events.Cause{Actor: cause.Actor, CorrelationID: cause.CorrelationID})
+	if errors.Is(err, saga.ErrRefused) {
+		return nil // it only goes forward
+	}
+	return err
 }
 
 // forget takes what ran out of the environment's state, and the state away
@@ -191,7 +216,9 @@ func (d *Deployments) forget(ctx context.Context, id string, cause events.Cause,
 			}
 			out = append(out, draft)
 		}
-		s.Current, s.History = "", nil
+		if len(s.Running) == 0 {
+			s.Current, s.History = "", nil
+		}
 		return aggregate.Decision{Events: out, Delete: s.Active == "" && len(s.Queue) == 0 && len(s.Running) == 0}, nil
 	})
 	return err

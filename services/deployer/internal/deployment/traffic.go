@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/saga"
 	"github.com/slipway-idp/slipway/services/deployer/internal/environment"
 	"github.com/slipway-idp/slipway/services/deployer/internal/set"
+	"github.com/slipway-idp/slipway/services/deployer/internal/target"
 )
 
 // shift makes the new instance the one that stands for its workload. The
@@ -24,7 +25,16 @@ func (d *Deployments) shift(ctx context.Context, sc saga.Call) (saga.Result, err
 	if err != nil {
 		return saga.Result{}, err
 	}
-	i, workload, err := d.begin(ctx, w) // finds it; where the machine was started again, brings it back
+	i, known, err := d.Target.Find(ctx, w.id)
+	if err != nil {
+		return saga.Result{}, err
+	}
+	if !known || i.State == target.Gone {
+		if i, _, err = d.begin(ctx, w); err != nil { // the machine was started again meanwhile
+			return saga.Result{}, err
+		}
+	}
+	workload, err := d.scoreOf(ctx, c.in.Project, c.in.Artifact)
 	if err != nil {
 		return saga.Result{}, err
 	}

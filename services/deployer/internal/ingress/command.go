@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -92,7 +90,7 @@ func listenSocket(path string) (net.Listener, error) {
 
 func serve(ctx context.Context, front net.Listener, proxy http.Handler, back net.Listener, control http.Handler) error {
 	// No timeouts on bodies: streams may last for days. A header has to come.
-	public := &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	public := &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, ErrorLog: silent()}
 	private := &http.Server{Handler: control, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 2)
 	go func() { failed <- public.Serve(front) }()

@@ -199,7 +199,8 @@ func TestIngress_Streams_PassBothWaysAtOnce(t *testing.T) {
 	require.NoError(t, c.SetRoutes(ctx, nil))
 	_, err = io.WriteString(in, "two\n")
 	require.NoError(t, err)
-	require.True(t, lines.Scan() && lines.Scan())
+	require.True(t, lines.Scan())
+	require.True(t, lines.Scan())
 	require.Equal(t, "data: two", lines.Text())
 	require.NoError(t, in.Close())
 	require.Eventually(t, func() bool {
@@ -276,7 +277,7 @@ func TestLauncher_PortIsTaken_ExplicitFailsDefaultFallsBack(t *testing.T) {
 	l := launcher(t, t.TempDir())
 	l.Listen, l.Explicit = other.Addr().String(), true
 	_, _, err = l.Ensure(t.Context())
-	require.ErrorContains(t, err, "address already in use")
+	require.ErrorContains(t, err, "the port is taken")
 	require.ErrorContains(t, err, l.Listen)
 	l.Explicit = false
 	_, status, err := l.Ensure(t.Context())

@@ -27,6 +27,7 @@ type Launcher struct {
 	Executable []string // how this binary runs its hidden commands
 	Dir        string   // for state, socket and log
 	Listen     string
+	Env        []string // "K=V": what the process is given of this machine's environment
 	// Explicit: the address was asked for by name, so another one will not do.
 	Explicit bool
 }
@@ -60,7 +61,7 @@ func (l Launcher) Ensure(ctx context.Context) (*Client, Status, error) {
 	log := filepath.Join(l.Dir, "ingress.log")
 	began := sizeOf(log)
 	if _, err := l.Keeper.Start(ctx, process.Spec{
-		ID: ProcessID, Argv: append(slices.Clone(l.Executable), args...), Env: environment(), Log: log,
+		ID: ProcessID, Argv: append(slices.Clone(l.Executable), args...), Env: l.Env, Log: log,
 		Labels: map[string]string{"what": "ingress"},
 	}); err != nil {
 		return nil, Status{}, fmt.Errorf("ingress: %w", err)
@@ -113,18 +114,6 @@ func (l Launcher) await(ctx context.Context, c *Client) (Status, error) {
 		case <-tick.C:
 		}
 	}
-}
-
-// environment: what a Go program needs of ours to run, and nothing of what the
-// platform was configured with.
-func environment() []string {
-	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "GOMAXPROCS", "GOCOVERDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
 }
 
 func sameAddr(a, b string) bool {

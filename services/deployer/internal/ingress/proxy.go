@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -45,10 +43,10 @@ func NewProxy() *Proxy {
 			DisableCompression:    true,
 		},
 		FlushInterval: -1, // events and progress are not held back
-		BufferPool:    &buffers{pool: sync.Pool{New: func() any { return make([]byte, 32<<10) }}},
+		BufferPool:    &buffers{pool: sync.Pool{New: func() any { return new([bufferSize]byte) }}},
 		ErrorHandler:  failed,
 		// Clients that go away are no news, and nobody bounds this log.
-		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorLog: silent(),
 	}
 	return p
 }
@@ -117,7 +115,14 @@ func addrOf(ctx context.Context) string {
 	return t.addr
 }
 
+const bufferSize = 32 << 10
+
 type buffers struct{ pool sync.Pool }
 
-func (b *buffers) Get() []byte  { return b.pool.Get().([]byte) }
-func (b *buffers) Put(p []byte) { b.pool.Put(p) } //nolint:staticcheck // a slice header per request is cheap
+func (b *buffers) Get() []byte { return b.pool.Get().(*[bufferSize]byte)[:] }
+
+func (b *buffers) Put(p []byte) {
+	if len(p) == bufferSize {
+		b.pool.Put((*[bufferSize]byte)(p))
+	}
+}

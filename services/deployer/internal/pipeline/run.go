@@ -236,7 +236,7 @@ func (s *Run) deploy(a artifact.Artifact) (aggregate.Decision, error) {
 func (r *Runs) resolve(ctx context.Context, project, name string) (*artifact.Artifact, error) {
 	ref, err := artifact.ParseReference(name)
 	if err != nil {
-		return nil, nil //nolint:nilerr // it can never be there: the run expires and says which name it waited for
+		return nil, nil // it can never be there: the run expires and says which name it waited for
 	}
 	a, err := r.artifacts.Resolve(ctx, project, ref)
 	var unknown *artifact.UnknownError

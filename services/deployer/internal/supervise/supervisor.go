@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ const (
 	settle        = 500 * time.Millisecond // what has no port and no probe is ready when it has lived this long
 	backoffFirst  = 100 * time.Millisecond
 	backoffMost   = 10 * time.Second
+	tellAgain     = time.Second
 	backoffForget = time.Minute // ready for this long: the next end counts as the first
 )
 
@@ -54,6 +56,8 @@ type supervisor struct {
 	asker  *asker
 	log    *logbook
 	status Status
+	// untold: the status file is behind, because the disk was full.
+	untold bool
 }
 
 // ending is how one run of the workload came to its end.
@@ -76,13 +80,13 @@ func (s *supervisor) run(ctx context.Context) error {
 		end := s.once(ctx)
 		if ctx.Err() != nil {
 			s.status.State, s.status.PID = StateStopped, 0
-			return s.tell()
+			return s.write()
 		}
 		known = known || end.wasReady
 		if !known {
 			s.status.State, s.status.PID, s.status.Reason = StateFailed, 0, end.reason
 			s.status.LogTail = s.log.lastLines(time.Second)
-			return s.tell()
+			return s.fail(ctx)
 		}
 		if end.ready > backoffForget {
 			pause = backoffFirst
@@ -90,9 +94,7 @@ func (s *supervisor) run(ctx context.Context) error {
 		s.status.State, s.status.PID, s.status.Reason = StateRestarting, 0, end.reason
 		s.status.Restarts++
 		s.note("%s; it is started again in %s", end.reason, human(pause))
-		if err := s.tell(); err != nil {
-			return err
-		}
+		s.tell()
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -108,7 +110,35 @@ func (s *supervisor) note(format string, args ...any) {
 	s.log.add("slipway", s.job.Name+" "+fmt.Sprintf(format, args...))
 }
 
-func (s *supervisor) tell() error { return s.status.write(s.job.Status) }
+// tell writes the status for the platform. A disk that is full is no reason to
+// end a workload that needs none: it is told later.
+func (s *supervisor) tell() {
+	err := s.write()
+	if err != nil && !s.untold {
+		s.note("its status could not be written: %v", err)
+	}
+	s.untold = err != nil
+}
+
+func (s *supervisor) write() error { return s.status.write(s.job.Status) }
+
+// fail tells that it failed, for as long as that takes: it is the last that is
+// heard of it.
+func (s *supervisor) fail(ctx context.Context) error {
+	tick := time.NewTicker(tellAgain)
+	defer tick.Stop()
+	for {
+		err := s.write()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
 
 // once runs the workload from its start to its end.
 func (s *supervisor) once(ctx context.Context) ending {
@@ -118,9 +148,7 @@ func (s *supervisor) once(ctx context.Context) ending {
 	}
 	began := s.clock()
 	s.status.PID, s.status.StartedAt, s.status.ReadyAfter = cmd.Process.Pid, began.UTC(), 0
-	if err := s.tell(); err != nil {
-		s.note("the status file could not be written: %v", err)
-	}
+	s.tell()
 	reason, ended := s.untilReady(ctx, exited, began)
 	if reason != "" || ctx.Err() != nil {
 		if !ended {
@@ -130,9 +158,7 @@ func (s *supervisor) once(ctx context.Context) ending {
 	}
 	readyAt := s.clock()
 	s.status.State, s.status.Reason, s.status.ReadyAfter = StateReady, "", readyAt.Sub(began)
-	if err := s.tell(); err != nil {
-		s.note("the status file could not be written: %v", err)
-	}
+	s.tell()
 	reason, ended = s.whileReady(ctx, exited)
 	if !ended {
 		s.end(cmd, exited)
@@ -140,7 +166,7 @@ func (s *supervisor) once(ctx context.Context) ending {
 	return ending{reason: reason, wasReady: true, ready: s.clock().Sub(readyAt)}
 }
 
-func (s *supervisor) start() (*exec.Cmd, <-chan error, error) {
+func (s *supervisor) start() (*exec.Cmd, <-chan string, error) {
 	path, err := lookup(s.job.Argv[0], s.job.Dir, s.job.Env)
 	if err != nil {
 		return nil, nil, err
@@ -170,18 +196,18 @@ func (s *supervisor) start() (*exec.Cmd, <-chan error, error) {
 	}
 	s.log.read("stdout", outR)
 	s.log.read("stderr", errR)
-	exited := make(chan error, 1)
+	exited := make(chan string, 1)
 	go func() {
 		err := cmd.Wait()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what outlived its leader in the group
-		exited <- err
+		exited <- exitText(err)
 	}()
 	return cmd, exited, nil
 }
 
 // untilReady returns "" when the workload is ready, or why it will not be.
 // ended: its process is gone.
-func (s *supervisor) untilReady(ctx context.Context, exited <-chan error, began time.Time) (reason string, ended bool) {
+func (s *supervisor) untilReady(ctx context.Context, exited <-chan string, began time.Time) (reason string, ended bool) {
 	every := askEvery
 	if s.job.Ready != nil && len(s.job.Ready.Exec) > 0 {
 		every = askExecEvery
@@ -197,8 +223,8 @@ func (s *supervisor) untilReady(ctx context.Context, exited <-chan error, began 
 	var last error
 	for {
 		select {
-		case err := <-exited:
-			return fmt.Sprintf("ended before it was ready: %s after %s", exitText(err), seconds(s.clock().Sub(began))), true
+		case how := <-exited:
+			return fmt.Sprintf("ended before it was ready: %s after %s", how, seconds(s.clock().Sub(began))), true
 		case <-ctx.Done():
 			return "", false
 		case <-deadline.C:
@@ -208,8 +234,8 @@ func (s *supervisor) untilReady(ctx context.Context, exited <-chan error, began 
 				continue
 			}
 			select { // what ended while it was asked is not ready
-			case err := <-exited:
-				return fmt.Sprintf("ended before it was ready: %s after %s", exitText(err), seconds(s.clock().Sub(began))), true
+			case how := <-exited:
+				return fmt.Sprintf("ended before it was ready: %s after %s", how, seconds(s.clock().Sub(began))), true
 			default:
 				return "", false
 			}
@@ -219,18 +245,24 @@ func (s *supervisor) untilReady(ctx context.Context, exited <-chan error, began 
 
 // whileReady returns why a ready workload is to be started again, or, when
 // ctx ended, "".
-func (s *supervisor) whileReady(ctx context.Context, exited <-chan error) (reason string, ended bool) {
+func (s *supervisor) whileReady(ctx context.Context, exited <-chan string) (reason string, ended bool) {
 	var tick <-chan time.Time
 	if s.job.Live != nil {
 		t := time.NewTicker(liveEvery)
 		defer t.Stop()
 		tick = t.C
 	}
+	again := time.NewTicker(tellAgain)
+	defer again.Stop()
 	failures := 0
 	for {
 		select {
-		case err := <-exited:
-			return exitText(err), true
+		case how := <-exited:
+			return how, true
+		case <-again.C:
+			if s.untold {
+				s.tell()
+			}
 		case <-ctx.Done():
 			return "", false
 		case <-tick:
@@ -248,7 +280,7 @@ func (s *supervisor) whileReady(ctx context.Context, exited <-chan error) (reaso
 
 // end stops the workload's process group: TERM, and KILL when it takes too
 // long.
-func (s *supervisor) end(cmd *exec.Cmd, exited <-chan error) {
+func (s *supervisor) end(cmd *exec.Cmd, exited <-chan string) {
 	group := -cmd.Process.Pid
 	_ = syscall.Kill(group, syscall.SIGTERM)
 	timer := time.NewTimer(s.job.Stop)
@@ -294,7 +326,8 @@ func exitText(err error) string {
 	if err == nil {
 		return "exited with code 0"
 	}
-	if ee, ok := err.(*exec.ExitError); ok {
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
 		if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			return "was ended by signal " + ws.Signal().String()
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -40,6 +41,8 @@ type Config struct {
 	// Open opens an artifact's archive by its digest.
 	Open   func(ctx context.Context, digest string) (io.ReadCloser, error)
 	Limits archive.Limits
+	// Env ("K=V") is what every workload is given of this machine's environment.
+	Env []string
 }
 
 // Driver is the target `process`.
@@ -115,7 +118,7 @@ func (d *Driver) Start(ctx context.Context, spec target.Spec) (target.Instance, 
 	if _, err := d.cfg.Keeper.Start(ctx, process.Spec{
 		ID:     idPrefix + spec.ID,
 		Argv:   append(slices.Clone(d.cfg.Executable), supervise.Command, spec.ID),
-		Env:    inherited(),
+		Env:    d.cfg.Env,
 		Log:    filepath.Join(d.folder(spec.ID), "supervisor.log"),
 		Stdin:  job,
 		Labels: map[string]string{"project": spec.Project, "environment": spec.Environment, "workload": spec.Workload, "name": spec.Name},
@@ -155,7 +158,7 @@ func (d *Driver) assign(spec target.Spec, s shape) (record, error) {
 		n := 0
 		if known && before.Ports[p.name] != 0 && free(before.Ports[p.name]) {
 			n = before.Ports[p.name]
-		} else if n, err = freePort(); err != nil {
+		} else if n, err = freePort(spec.ID, p.name); err != nil {
 			return r, err
 		}
 		r.Ports[p.name] = n
@@ -196,7 +199,7 @@ func (d *Driver) job(spec target.Spec, s shape, r record) supervise.Job {
 		Startup: spec.Score.Startup(), Stop: spec.Score.Stop(), Recovering: spec.Recovering,
 		Status: d.statusPath(spec.ID), LogDir: d.logDir(spec.ID), LogMax: logMax, LogFiles: logFiles,
 	}
-	j.Env = inherited()
+	j.Env = slices.Clone(d.cfg.Env)
 	if r.Main != 0 {
 		j.Env = append(j.Env, "PORT="+strconv.Itoa(r.Main))
 	}
@@ -337,25 +340,26 @@ func (d *Driver) Stop(ctx context.Context, id string, grace time.Duration) error
 	return os.RemoveAll(d.folder(id))
 }
 
-// inherited is what a workload gets of our environment: what programs need to
-// run at all, and nothing that the platform was configured with.
-func inherited() []string {
-	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOCOVERDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
+// The ports of workloads are taken from below the range that kernels give to
+// outgoing connections (from 32768 on Linux): one of those could otherwise sit
+// on a port between its assignment and its use, or while a workload restarts.
+const (
+	firstPort = 20000
+	portCount = 12000
+)
+
+// freePort looks for a free port from a place that depends on who asks, so
+// that instances that start together do not look at the same one.
+func freePort(instance, name string) (int, error) {
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, instance+"/"+name)
+	begin := int(h.Sum32() % portCount)
+	for i := range portCount {
+		if port := firstPort + (begin+i)%portCount; free(port) {
+			return port, nil
 		}
 	}
-	return env
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no port from %d to %d is free", firstPort, firstPort+portCount-1)
 }
 
 func free(port int) bool {

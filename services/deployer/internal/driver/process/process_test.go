@@ -55,7 +55,7 @@ func program(behaviour string) {
 		fmt.Fprintln(os.Stderr, "config: DATABASE_URL is empty")
 		os.Exit(3)
 	case "never-listen":
-		fmt.Println("thinking")
+		fmt.Fprintln(os.Stdout, "thinking")
 		select {}
 	case "other-port":
 		listen = "127.0.0.1:0"
@@ -69,14 +69,14 @@ func program(behaviour string) {
 		fmt.Fprintln(w, "queue: no such host")
 	})
 	http.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.URL.Query().Get("name"))) })
-	http.HandleFunc("/say", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.URL.Query().Get("text")) })
+	http.HandleFunc("/say", func(_ http.ResponseWriter, r *http.Request) { fmt.Fprintln(os.Stdout, r.URL.Query().Get("text")) })
 	http.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		os.Exit(1)
 	}
-	fmt.Println("serving")
+	fmt.Fprintln(os.Stdout, "serving")
 	_ = http.Serve(l, nil)
 }
 
@@ -136,7 +136,7 @@ func (h *harness) keeper(t *testing.T) *keeper.Keeper {
 func (h *harness) open(t *testing.T) *process.Driver {
 	t.Helper()
 	d, err := process.New(process.Config{
-		Keeper: h.keeper(t), Executable: []string{os.Args[0]}, Dir: filepath.Join(h.dir, "instances"), Limits: archive.DefaultLimits(),
+		Keeper: h.keeper(t), Executable: []string{os.Args[0]}, Dir: filepath.Join(h.dir, "instances"), Env: []string{"PATH=" + os.Getenv("PATH")}, Limits: archive.DefaultLimits(),
 		Open: func(context.Context, string) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(h.pack)), nil
 		},
