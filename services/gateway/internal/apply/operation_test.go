@@ -34,6 +34,8 @@ func TestOperations_CutOffApply_IsToldAndForgottenInTheEnd(t *testing.T) {
 		cancel()
 		require.NoError(t, <-done)
 	}
-	sweepAt(start.Add(time.Hour), func(op Operation, err error) bool { return err == nil && op.Status == StatusFailed && op.Problem != nil })
+	sweepAt(start.Add(time.Hour), func(op Operation, err error) bool {
+		return err == nil && op.Status == StatusFailed && op.Problem != nil
+	})
 	sweepAt(start.Add(91*24*time.Hour), func(_ Operation, err error) bool { return err != nil })
 }

@@ -23,6 +23,7 @@ type Deliveries struct {
 	repo   *aggregate.Repository[Delivery]
 	bodies *aggregate.Repository[rawBody]
 	clock  func() time.Time
+	zip    compressor
 }
 
 // NewDeliveries keeps deliveries in a store.

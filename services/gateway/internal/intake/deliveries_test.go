@@ -26,7 +26,7 @@ func TestDeliveries_PastTheirTime_BodyGoesFirstAndTheKeyLongAfter(t *testing.T) 
 	var now atomic.Pointer[time.Time]
 	now.Store(&start)
 	d := NewDeliveries(s, func() time.Time { return *now.Load() })
-	body, err := compress([]byte(`{"zen":"x"}`))
+	body, err := d.zip.compress([]byte(`{"zen":"x"}`))
 	require.NoError(t, err)
 	for id, apart := range map[string]bool{"inline": false, "apart": true} {
 		_, err = d.repo.Update(t.Context(), id, events.Cause{}, func(v *Delivery, _ bool) (aggregate.Decision, error) {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -76,9 +77,18 @@ func digestOf(body []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func compress(body []byte) ([]byte, error) {
+// compressor reuses what gzip allocates, which is far more than a body.
+type compressor struct{ writers sync.Pool }
+
+func (c *compressor) compress(body []byte) ([]byte, error) {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z, ok := c.writers.Get().(*gzip.Writer)
+	if ok {
+		z.Reset(&b)
+	} else {
+		z = gzip.NewWriter(&b)
+	}
+	defer c.writers.Put(z)
 	if _, err := z.Write(body); err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func (r *Receiver) commit(ctx context.Context, w aggregate.Versioned[Webhook], t
 	if err != nil {
 		return Receipt{}, err
 	}
-	if state.Body, err = compress(req.Body); err != nil {
+	if state.Body, err = r.Deliveries.zip.compress(req.Body); err != nil {
 		return Receipt{}, err
 	}
 	if len(state.Body) > inlineBody {
