@@ -29,7 +29,7 @@ func build(ctx context.Context, out *teller, root, shop string) (map[string]rele
 		}
 		cmd := exec.CommandContext(ctx, "go", "build", "-v", "-ldflags=-s -w", "-o", filepath.Join(dir, "orders"), "./cmd/"+r.version)
 		cmd.Dir = filepath.Join(shop, "orders")
-		cmd.Env = append(os.Environ(), "GOWORK=off")
+		cmd.Env = append(cmd.Environ(), "GOWORK=off")
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("building orders %s: %w", r.version, err)

@@ -20,7 +20,7 @@ func contents(ctx context.Context, p process) (map[string]string, error) {
 		Addr:     net.JoinHostPort(p.env["REDIS_HOST"], p.env["REDIS_PORT"]),
 		Username: p.env["REDIS_USERNAME"], Password: p.env["REDIS_PASSWORD"], Protocol: 2, DisableIdentity: true,
 	})
-	defer cache.Close()
+	defer func() { _ = cache.Close() }()
 	keys, err := cache.Keys(ctx, "*").Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading the Redis: %w", err)

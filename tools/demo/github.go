@@ -34,6 +34,7 @@ func correlation(commit string) string {
 type forge struct {
 	url    string
 	secret string
+	client *http.Client
 	n      int
 }
 
@@ -97,7 +98,7 @@ func (f *forge) send(ctx context.Context, event string, body []byte, secret stri
 	r.Header.Set("X-GitHub-Event", event)
 	r.Header.Set("X-GitHub-Delivery", fmt.Sprintf("00000000-0000-4000-8000-%012d", f.n))
 	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := f.client.Do(r)
 	if err != nil {
 		return 0, "", err
 	}

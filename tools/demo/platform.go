@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,7 +53,9 @@ func (p *platform) install(program string) error {
 func (p *platform) url() string { return "http://" + p.listen }
 
 func (p *platform) env() []string {
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(p.root, "home"), "SLIPWAY_URL=" + p.url(), "SLIPWAY_CONFIG=" + filepath.Join(p.root, "home", "config.json")}
+	// The user's own, but for what would lead to another Slipway.
+	env := slices.DeleteFunc((&exec.Cmd{}).Environ(), func(kv string) bool { return strings.HasPrefix(kv, "SLIPWAY_") })
+	env = append(env, "HOME="+filepath.Join(p.root, "home"), "SLIPWAY_URL="+p.url(), "SLIPWAY_CONFIG="+filepath.Join(p.root, "home", "config.json"))
 	if token, err := p.token(); err == nil {
 		env = append(env, "SLIPWAY_TOKEN="+token)
 	}
@@ -74,6 +77,7 @@ func (p *platform) up(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	client := &http.Client{Timeout: 5 * time.Second}
 	began := time.Now()
 	p.process = exec.Command(p.program, "up", "--data", p.data, "--listen", p.listen, "--nats-listen", p.nats, "--ingress-listen", p.ingress)
 	p.process.Env, p.process.Stdout, p.process.Stderr = p.env(), log, log
@@ -97,7 +101,7 @@ func (p *platform) up(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			return false, err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		answer, err := client.Do(r)
 		if err != nil {
 			return false, err
 		}

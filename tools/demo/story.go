@@ -101,7 +101,7 @@ func (s *story) prologue(ctx context.Context) error {
 			return err
 		}
 	}
-	s.forge = &forge{url: s.platform.url(), secret: rand.Text()}
+	s.forge = &forge{url: s.platform.url(), secret: rand.Text(), client: &http.Client{Timeout: 10 * time.Second}}
 	if _, err := s.platform.cli(ctx, s.forge.secret, "secret", "set", "github", "--project", project); err != nil {
 		return err
 	}

@@ -143,6 +143,7 @@ func (t *traffic) one(path string, takes time.Duration) {
 	var body []byte
 	if err == nil {
 		body, err = io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
 	}
 	took := time.Since(began)
 	if err != nil {
