@@ -5,12 +5,14 @@ package crash
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -76,7 +78,7 @@ func TestDisk_ReadOnly_SaysSo(t *testing.T) {
 	disk := smallDisk(t, 128)
 	p := platform.New(t, binaries, platform.InDir(filepath.Join(disk, "data")))
 	p.Start()
-	p.Stop()
+	p.Down() // the ingress would have its log open
 	require.NoError(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 	out, err := up(p)
 	require.Equal(t, 1, exitCode(err), out)
@@ -106,6 +108,14 @@ func TestDisk_FullWhileRunning_RefusesWithAProblemLosesNothingAndGoesOnOnceThere
 	ctx, cancel := context.WithTimeout(context.Background(), platform.Patience)
 	defer cancel()
 	p.Await("the platform to be ready", func() bool { return p.Client().Ready(ctx) == nil })
+
+	// The bus goes on as well: what is accepted from now on is published.
+	p.Apply("", "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: survivors}\nspec: {type: team, children: []}\n")
+	p.Await("its event", func() bool {
+		var page struct{ Items []json.RawMessage }
+		err := p.Client().Do(ctx, client.Request{Path: "/events", Query: map[string][]string{"type": {"dev.slipway.catalog.entity.changed."}}}, &page)
+		return err == nil && slices.ContainsFunc(page.Items, func(e json.RawMessage) bool { return bytes.Contains(e, []byte("survivors")) })
+	})
 
 	// Nothing is stuck: a restart knows all that was accepted, and no more.
 	p.Restart()

@@ -44,7 +44,6 @@ func newServing(t *testing.T) *serving {
 	s.AwaitVersion(orders, "v1")
 	s.Await("the first deployment to be over", func() bool { return len(s.open("")) == 0 })
 	s.before = leftovers.Take(t, s.Dir, s.PID())
-	s.watch = openloop.Start(t, openloop.Config{Address: s.Ingress, Host: orders})
 	return s
 }
 
@@ -128,39 +127,41 @@ func moments() []moment {
 	}
 }
 
+// killedAt asks for something that fails, kills the platform at a moment of it,
+// starts it again and expects all to be undone, while orders is asked all along.
+func (s *serving) killedAt(m moment, ask func() (client.Operation, error)) {
+	s.t.Helper()
+	s.watch = openloop.Start(s.t, openloop.Config{Address: s.Ingress, Host: orders})
+	op, err := ask()
+	require.NoError(s.t, err)
+	at := s.await(op.ID, m.name, m.is)
+	s.Kill9()
+	s.t.Logf("%s: killed while %s, steps done %d, undone %d", m.name, at.Status, count(at, "done"), count(at, "undone"))
+	s.Start()
+	s.undone(op.ID)
+}
+
 func TestKill9_EnvironmentWhoseThirdResourceFails_IsUndoneAfterRestart(t *testing.T) {
+	s := newServing(t)
 	for i, m := range moments() {
-		t.Run(m.name, func(t *testing.T) {
-			s := newServing(t)
-			op, err := s.Client().CreateEnvironment(s.Context(), "shop", client.EnvironmentRequest{
+		s.killedAt(m, func() (client.Operation, error) {
+			return s.Client().CreateEnvironment(s.Context(), "shop", client.EnvironmentRequest{
 				Name: fmt.Sprintf("pr-%d", i), Type: "preview", TTL: "1h", Resources: map[string]client.Resource{
 					"cache":    {Type: "redis"},
 					"receipts": {Type: "s3"},
 					"audit":    {Type: "queue", Class: "audit", Params: map[string]any{"bucket": "${resources.receipts.bucket}"}},
 				}})
-			require.NoError(t, err)
-			at := s.await(op.ID, m.name, m.is)
-			s.Kill9()
-			t.Logf("killed while %s, steps done %d, undone %d", at.Status, count(at, "done"), count(at, "undone"))
-			s.Start()
-			s.undone(op.ID)
 		})
 	}
 }
 
 func TestKill9_BrokenRelease_IsUndoneAfterRestart(t *testing.T) {
+	s := newServing(t)
 	for _, m := range moments() {
-		t.Run(m.name, func(t *testing.T) {
-			s := newServing(t)
-			op, err := s.Client().Deploy(s.Context(), "shop", client.DeployRequest{
+		s.killedAt(m, func() (client.Operation, error) {
+			return s.Client().Deploy(s.Context(), "shop", client.DeployRequest{
 				Workload: "orders", Environment: "dev", Artifact: "orders:" + commit3, Strategy: "blue-green",
 			})
-			require.NoError(t, err)
-			at := s.await(op.ID, m.name, m.is)
-			s.Kill9()
-			t.Logf("killed while %s, steps done %d, undone %d", at.Status, count(at, "done"), count(at, "undone"))
-			s.Start()
-			s.undone(op.ID)
 		})
 	}
 }

@@ -101,8 +101,8 @@ const (
 	commit3 = "3333333333333333333333333333333333333333"
 )
 
+// TestStory is not parallel: what it watches is time, too.
 func TestStory_ActsOneToFourAndDown_AsTheProductPromises(t *testing.T) {
-	t.Parallel()
 	chat := newChat(t)
 	p := platform.New(t, binaries)
 	before := leftovers.Take(t, t.TempDir(), 0) // nothing at all
