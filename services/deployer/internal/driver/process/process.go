@@ -158,7 +158,7 @@ func (d *Driver) assign(spec target.Spec, s shape) (record, error) {
 		n := 0
 		if known && before.Ports[p.name] != 0 && free(before.Ports[p.name]) {
 			n = before.Ports[p.name]
-		} else if n, err = freePort(spec.ID, p.name); err != nil {
+		} else if n, err = freePort(d.folder(spec.ID), p.name); err != nil {
 			return r, err
 		}
 		r.Ports[p.name] = n
