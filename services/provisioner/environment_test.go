@@ -78,6 +78,7 @@ func TestCreate_ThirdResourceFails_FirstTwoAreUndone(t *testing.T) {
 	d := data(t, p.await("environment.rolledback", 1), pe.EnvironmentRolledBack)
 	require.Equal(t, "queue", d.FailedStep)
 	require.Equal(t, "pr-42", d.Environment)
+	require.Equal(t, "preview", d.Type)
 	steps := undone(d)
 	require.ElementsMatch(t, []string{"queue", "cache", "bucket", "reserve"}, steps)
 	require.Equal(t, "reserve", steps[3])

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func ensurePlan(env Environment, claim string, g graph.Graph) saga.Plan {
 		wanted[n.Key] = true
 		all = append(all, stepID(n.Key))
 		steps = append(steps, saga.PlannedStep{
-			ID: stepID(n.Key), Kind: kind, Title: n.Type + " by " + n.Definition + " (" + n.Driver + ")",
+			ID: stepID(n.Key), Kind: kind, Title: n.Type + " " + n.Name,
 			After: append([]string{kindReserve}, stepIDs(n.After)...), Input: n,
 		})
 	}
@@ -216,6 +217,12 @@ func resolved(before, after *saga.Saga) events.SagaResolvedData {
 // rolledBack lists every step that may have happened, in the order of undoing.
 func rolledBack(s *saga.Saga) pe.EnvironmentRolledBackData {
 	d := pe.EnvironmentRolledBackData{Environment: environmentOf(s), Project: s.Project, Saga: s.ID, Steps: []events.UndoneStep{}}
+	var in struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(s.Input, &in) == nil {
+		d.Type = in.Type
+	}
 	if s.Failure != nil {
 		d.Reason, d.FailedStep = s.Failure.Reason, s.Failure.Step
 	}

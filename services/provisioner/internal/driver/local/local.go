@@ -187,10 +187,13 @@ func (d *Driver) Read(_ context.Context, ref driver.Ref) (driver.Observed, error
 	if err != nil {
 		return driver.Observed{}, err
 	}
-	switch {
-	case is.Kind == "":
+	switch is.Kind {
+	case "":
 		return driver.Observed{Exists: true, Detail: "it is half made"}, nil
-	case is.Kind == kindVolume:
+	case kindVolume:
+		if _, err := os.Stat(d.data(ref.Name)); errors.Is(err, fs.ErrNotExist) {
+			return driver.Observed{Exists: true, Detail: "its folder is gone"}, nil
+		}
 		return driver.Observed{Exists: true, Healthy: true}, nil
 	}
 	p, living, err := d.keeper.Find(ref.Name)

@@ -41,7 +41,6 @@ type settings struct {
 
 // plan compares what is there with what shall be. The port is nobody's wish.
 func (is settings) plan(want settings) driver.Action {
-	is.Port = want.Port
 	switch {
 	case is.Kind == "":
 		return driver.Create
