@@ -21,7 +21,7 @@ import (
 
 const (
 	busRounds    = 3
-	publishMost  = 6000  // messages of a round; plain publishing is what takes long
+	publishMost  = 6000 // messages of a round; plain publishing is what takes long
 	consumeMost  = 24000
 	plainPending = 256 // of plain nats.go: publishes under way at once
 )
