@@ -50,6 +50,7 @@ func (s *story) tell(ctx context.Context, stay bool) error {
 		}
 		out.took()
 	}
+	told := time.Since(out.began)
 	if stay && len(out.wrong) == 0 {
 		out.title("All of it is up: %s   (token in %s)", s.platform.url(), filepath.Join(s.platform.data, "admin.token"))
 		out.note("orders     http://%s:%s/", host, port(s.platform.ingress))
@@ -63,14 +64,15 @@ func (s *story) tell(ctx context.Context, stay bool) error {
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
+	ending := time.Now()
 	if err := s.down(ctx, before); err != nil {
 		out.fail("%v", err)
 	}
-	total := time.Since(out.began)
+	told += time.Since(ending)
 	if len(out.wrong) > 0 {
 		return fmt.Errorf("%d things were not so:\n  - %s", len(out.wrong), strings.Join(out.wrong, "\n  - "))
 	}
-	fmt.Fprintf(out.w, "\nAll of it was so. The story took %.1f s.\n", total.Seconds())
+	fmt.Fprintf(out.w, "\nAll of it was so. The story took %.1f s.\n", told.Seconds())
 	return nil
 }
 

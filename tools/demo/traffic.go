@@ -22,6 +22,7 @@ import (
 // again: what an ordinary client would quietly repeat counts as failed here.
 type traffic struct {
 	ingress, host string
+	late          time.Duration // a request is late when it takes this much more than it has to
 
 	mu       sync.Mutex
 	idle     []*connection
@@ -42,7 +43,7 @@ const (
 	perSecond  = 50
 	slowOneIn  = 20
 	slowFor    = 2 * time.Second
-	lateAfter  = 2 * time.Second // beyond what the request itself takes
+	lateAfter  = 2 * time.Second
 	uploadFor  = 3 * time.Second
 	eventCount = 40
 	eventEvery = 100 * time.Millisecond
@@ -55,7 +56,7 @@ type connection struct {
 
 func startTraffic(ctx context.Context, ingress, host string) *traffic {
 	ctx, cancel := context.WithCancel(ctx)
-	t := &traffic{ingress: ingress, host: host, versions: map[string]int{}, streams: map[string]int{}, stop: cancel, done: make(chan struct{})}
+	t := &traffic{ingress: ingress, host: host, late: lateAfter, versions: map[string]int{}, streams: map[string]int{}, stop: cancel, done: make(chan struct{})}
 	t.open.Go(func() { t.repeat(ctx, "upload", t.upload) })
 	t.open.Go(func() { t.repeat(ctx, "event stream", t.events) })
 	go func() {
@@ -112,7 +113,7 @@ func (t *traffic) take() (*connection, error) {
 		return c, nil
 	}
 	t.mu.Unlock()
-	c, err := net.DialTimeout("tcp", t.ingress, lateAfter)
+	c, err := net.DialTimeout("tcp", t.ingress, t.late)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ func (t *traffic) one(path string, takes time.Duration) {
 		t.fail("GET %s refused: %v", path, err)
 		return
 	}
-	_ = c.SetDeadline(began.Add(takes + 5*lateAfter))
+	_ = c.SetDeadline(began.Add(takes + 5*t.late))
 	r, err := http.NewRequest(http.MethodGet, "http://"+t.host+path, nil)
 	if err == nil {
 		err = r.Write(c)
@@ -158,7 +159,7 @@ func (t *traffic) one(path string, takes time.Duration) {
 		t.fail("GET %s answered %d: %s", path, answer.StatusCode, strings.TrimSpace(string(body)))
 	case order.Version == "":
 		t.fail("GET %s answered something else: %s", path, body)
-	case took > takes+lateAfter:
+	case took > takes+t.late:
 		t.fail("GET %s was late: %s", path, took.Round(time.Millisecond))
 	}
 	t.mu.Lock()
