@@ -2,14 +2,22 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
 
@@ -163,6 +171,29 @@ func TestApply_SameIdempotencyKey_IsOneOperation(t *testing.T) {
 	require.Len(t, w.deployer.requests(), before)
 }
 
+func TestApply_Secret_IsPassedOnAndKeptNowhereHere(t *testing.T) {
+	t.Parallel()
+	var keeper *owner
+	w := newWorld(t, func(c *gateway.Config) {
+		keeper = newOwner(t, c.Identity, "provisioner", "Secret")
+		c.Owners["provisioner"] = keeper.way()
+	})
+	secret := "correct-horse-battery-staple"
+	a := w.apply("project=shop", frame+"kind: Secret\nmetadata: {name: github}\nspec: {value: "+secret+"}\n")
+	require.Equal(t, 200, a.status, string(a.body))
+	require.True(t, keeper.has("Secret/github"))
+	require.NotContains(t, string(a.body), secret)
+	w.stop()
+	require.NoError(t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		require.NotContains(t, string(text), secret, path)
+		return err
+	}))
+}
+
 func TestApply_NothingOrTooMuch_IsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -284,4 +315,54 @@ func TestDeadLetters_UnknownOne_IsNotFound(t *testing.T) {
 	require.Equal(t, 404, w.do("POST", "/api/v1/dead-letters/deployer-commands/7/redrive", nil).status)
 	require.Equal(t, 400, w.do("POST", "/api/v1/dead-letters/deployer-commands/x/redrive", nil).status)
 	require.Equal(t, 404, w.do("POST", "/api/v1/projects/shop/dead-letters/deployer-commands/7/redrive", nil).status)
+}
+
+func TestDeadLetters_Redriven_ComeToTheirConsumerAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	handled := make(chan string, 10)
+	mended := make(chan struct{})
+	consumer := bus.OnAll("tester", []string{"ext.>"}, func(_ context.Context, m bus.Message[events.Event]) error {
+		handled <- m.Event.ID()
+		select {
+		case <-mended:
+			return nil
+		default:
+			return bus.Permanent(errors.New("cannot be handled"))
+		}
+	}, bus.WithHistory())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.bus.Run(ctx, "tester", []bus.Consumer{consumer}) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+
+	w.state("bad", "a.b")
+	require.Equal(t, "bad", <-handled)
+	// It is parked when the stream of dead letters has it.
+	for range w.bus.Tail(ctx, bus.TailOptions{Subjects: []string{"dlq.>"}}) {
+		break
+	}
+	var page struct {
+		Items []struct {
+			Seq                       uint64
+			Consumer, Reason, Project string
+			Event                     map[string]any
+		}
+	}
+	w.get("/api/v1/projects/shop/dead-letters").into(t, &page)
+	require.Len(t, page.Items, 1)
+	letter := page.Items[0]
+	require.Equal(t, "tester", letter.Consumer)
+	require.Contains(t, letter.Reason, "cannot be handled")
+	require.Equal(t, "bad", letter.Event["id"])
+	w.get("/api/v1/projects/other/dead-letters").into(t, &page)
+	require.Empty(t, page.Items)
+
+	close(mended)
+	path := fmt.Sprintf("/dead-letters/tester/%d/redrive", letter.Seq)
+	require.Equal(t, 404, w.do("POST", "/api/v1/projects/other"+path, nil).status)
+	require.Equal(t, 202, w.do("POST", "/api/v1/projects/shop"+path, nil).status)
+	require.Equal(t, "bad", <-handled)
+	w.get("/api/v1/dead-letters").into(t, &page)
+	require.Empty(t, page.Items)
 }

@@ -381,6 +381,7 @@ func (o *owner) check(_ context.Context, item docapi.Item) ([]httpapi.Fault, err
 	var spec struct {
 		Description string `json:"description"`
 		Workload    string `json:"workload"`
+		Value       string `json:"value"`
 	}
 	return item.Spec(&spec), nil
 }
