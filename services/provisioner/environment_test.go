@@ -238,6 +238,9 @@ func TestCreate_BadInput_IsAProblemWithoutEffect(t *testing.T) {
 		problem := p.refused(c.status, http.MethodPost, "/api/v1/projects/shop/environments", c.body)
 		require.Contains(t, problem.Error(), c.want, name)
 	}
+	for _, project := range []string{"org", "two%20words"} {
+		p.refused(http.StatusBadRequest, http.MethodPost, "/api/v1/projects/"+project+"/environments", map[string]any{"name": "pr-1", "type": "preview"})
+	}
 	require.Empty(t, p.environments())
 	require.Empty(t, p.Driver.Calls())
 }

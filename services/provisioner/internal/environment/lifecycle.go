@@ -41,6 +41,9 @@ type wishInput struct {
 // check says what is wrong with a wish, and makes its graph.
 func (e *Environments) check(ctx context.Context, w Wish) (wishInput, graph.Graph, error) {
 	in := wishInput{scopeInput: scopeInput{Project: w.Project, Environment: w.Name, Claim: OwnClaim}, Spec: w.Resources}
+	if err := checkProject(w.Project); err != nil {
+		return in, graph.Graph{}, err
+	}
 	if err := CheckName("environment", w.Name); err != nil {
 		return in, graph.Graph{}, httpapi.Unprocessable(httpapi.Fault{Pointer: "/name", Message: err.Error()})
 	}
@@ -51,6 +54,15 @@ func (e *Environments) check(ctx context.Context, w Wish) (wishInput, graph.Grap
 	g, err := e.Graph(ctx, graph.Request{Project: w.Project, Environment: w.Name, EnvironmentType: in.Type, Resources: w.Resources})
 	in.Names, in.Keys = namesOf(g), keysOf(g)
 	return in, g, err
+}
+
+// checkProject refuses what cannot be the project of an environment. Whether
+// there is such a project is the policy service's to know.
+func checkProject(project string) error {
+	if err := events.CheckProject(project); err != nil || project == events.Org {
+		return httpapi.BadRequest(fmt.Sprintf("%q is not a project that has environments.", project))
+	}
+	return nil
 }
 
 // CheckWish says what is wrong with a wish without changing anything.

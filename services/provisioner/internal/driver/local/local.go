@@ -151,8 +151,10 @@ func (d *Driver) Apply(ctx context.Context, r driver.Request) (driver.Applied, e
 		}
 	}
 	want.Port = is.Port // the users of the resource know it by this port
-	if err := d.make(r.Name, want); err != nil {
-		return driver.Applied{}, err
+	if action != driver.Unchanged || !d.hasData(r.Name) {
+		if err := d.make(r.Name, want); err != nil {
+			return driver.Applied{}, err
+		}
 	}
 	if want.Kind == kindVolume {
 		return driver.Applied{Action: action, Outputs: map[string]any{"path": d.data(r.Name)}}, nil
@@ -191,7 +193,7 @@ func (d *Driver) Read(_ context.Context, ref driver.Ref) (driver.Observed, error
 	case "":
 		return driver.Observed{Exists: true, Detail: "it is half made"}, nil
 	case kindVolume:
-		if _, err := os.Stat(d.data(ref.Name)); errors.Is(err, fs.ErrNotExist) {
+		if !d.hasData(ref.Name) {
 			return driver.Observed{Exists: true, Detail: "its folder is gone"}, nil
 		}
 		return driver.Observed{Exists: true, Healthy: true}, nil
@@ -250,4 +252,8 @@ func (d *Driver) Stop(ctx context.Context) error {
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,180}$`)
 
 func (d *Driver) folder(name string) string { return filepath.Join(d.cfg.Dir, "resources", name) }
-func (d *Driver) data(name string) string   { return filepath.Join(d.folder(name), "data") }
+func (d *Driver) hasData(name string) bool {
+	_, err := os.Stat(d.data(name))
+	return err == nil
+}
+func (d *Driver) data(name string) string { return filepath.Join(d.folder(name), "data") }

@@ -86,26 +86,37 @@ func (d *Driver) await(ctx context.Context, p process.Process, start string) (st
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if s, ok := d.status(p.ID); ok && s.Start == start {
-			if s.Error != "" {
-				err := fmt.Errorf("%s did not start: %s", p.ID, s.Error)
-				if s.Final {
-					err = driver.Permanent(err)
-				}
-				return s, err
-			}
-			if s.Ready {
-				return s, nil
-			}
+		if s, err, said := d.said(p.ID, start); said {
+			return s, err
 		}
 		select {
 		case exit := <-ended:
+			if s, err, said := d.said(p.ID, start); said {
+				return s, err // its last words
+			}
 			return status{}, fmt.Errorf("%s %s before it was ready%s", p.ID, exit, d.lastLines(p.ID))
 		case <-ctx.Done():
 			return status{}, fmt.Errorf("%s was not ready in time%s: %w", p.ID, d.lastLines(p.ID), ctx.Err())
 		case <-tick.C:
 		}
 	}
+}
+
+// said is what the process of one start has said: that it is ready, or why it
+// will not be.
+func (d *Driver) said(name, start string) (s status, err error, said bool) {
+	s, ok := d.status(name)
+	switch {
+	case !ok || s.Start != start:
+		return s, nil, false
+	case s.Error != "":
+		err = fmt.Errorf("%s did not start: %s", name, s.Error)
+		if s.Final {
+			err = driver.Permanent(err)
+		}
+		return s, err, true
+	}
+	return s, nil, s.Ready
 }
 
 func (d *Driver) status(name string) (status, bool) {
