@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const pollEvery = 5 * time.Millisecond
+const (
+	pollEvery = 5 * time.Millisecond
+	lookEvery = 10 // polls
+)
 
 // Stop ends the process of an id and everything it started: TERM to its
 // process group, KILL after grace, and then awaited until all of it is really
@@ -32,6 +35,15 @@ func (k *Keeper) clear(ctx context.Context, id string, grace time.Duration) erro
 	// Once seen, a process is followed by its number and start time, even if
 	// it has dropped its environment and its leader is gone.
 	seen := map[identity]bool{}
+	still := func() []stat {
+		var out []stat
+		for i := range seen {
+			if s, err := readStat(i.pid); err == nil && s.startTicks == i.ticks && !s.gone() {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
 	look := func() ([]stat, error) {
 		now, err := k.members(id, p.PID, p.StartTicks)
 		if err != nil {
@@ -40,13 +52,7 @@ func (k *Keeper) clear(ctx context.Context, id string, grace time.Duration) erro
 		for _, s := range now {
 			seen[identity{s.pid, s.startTicks}] = true
 		}
-		var out []stat
-		for i := range seen {
-			if s, err := readStat(i.pid); err == nil && s.startTicks == i.ticks && !s.gone() {
-				out = append(out, s)
-			}
-		}
-		return out, nil
+		return still(), nil
 	}
 	left, err := look()
 	if err != nil {
@@ -58,7 +64,7 @@ func (k *Keeper) clear(ctx context.Context, id string, grace time.Duration) erro
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	kill := grace <= 0
-	for len(left) > 0 {
+	for n := 1; len(left) > 0; n++ {
 		if kill {
 			signalAll(left, p.PID, syscall.SIGKILL)
 		}
@@ -69,8 +75,12 @@ func (k *Keeper) clear(ctx context.Context, id string, grace time.Duration) erro
 			kill = true
 		case <-tick.C:
 		}
-		if left, err = look(); err != nil {
-			return err
+		// To look through the whole process table costs milliseconds: that is
+		// for who came in between, and for being sure at the end.
+		if left = still(); len(left) == 0 || n%lookEvery == 0 {
+			if left, err = look(); err != nil {
+				return err
+			}
 		}
 	}
 	return k.reaped(ctx, identity{p.PID, p.StartTicks})
