@@ -15,12 +15,18 @@ func Of(e events.Event) string {
 	for _, s := range spoken {
 		if s.matches(e.Type()) {
 			if text, ok := s.say(e); ok {
-				return text
+				return oneLine(text)
 			}
 			break
 		}
 	}
 	return plain(e)
+}
+
+// oneLine keeps what a reason says first: drivers add their log below it.
+func oneLine(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(first)
 }
 
 // speaker knows the sentence of one type.
@@ -103,13 +109,15 @@ func or(values ...string) string {
 // short makes what people read out of what machines compare: digests and
 // commits keep their first twelve digits.
 func short(ref string) string {
+	if purl, ok := strings.CutPrefix(ref, "pkg:generic/"); ok {
+		ref, _, _ = strings.Cut(purl, "?") // its qualifiers
+	}
 	if name, digest, ok := strings.Cut(ref, "@sha256:"); ok {
 		return name + "@" + clip(digest)
 	}
 	if name, version, ok := strings.Cut(ref, ":"); ok && len(version) == 40 {
 		return name + ":" + clip(version)
 	}
-	ref = strings.TrimPrefix(ref, "pkg:generic/")
 	if name, version, ok := strings.Cut(ref, "@"); ok && len(version) == 40 {
 		return name + "@" + clip(version)
 	}

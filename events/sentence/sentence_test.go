@@ -52,6 +52,16 @@ func TestOf_TheStoryOfADeployment_ReadsWell(t *testing.T) {
 	}
 }
 
+func TestOf_ReasonOfSeveralLinesAndPurlWithQualifiers_StayOneShortSentence(t *testing.T) {
+	t.Parallel()
+	e := example(t, "dev.slipway.deployer.deployment.failed.v1")
+	e.DataEncoded = []byte(`{"workload":"orders","environment":"dev","step":"verify","reason":"it is not ready\norders | line one\n"}`)
+	require.Equal(t, "deployment of orders to dev failed at verify: it is not ready", sentence.Of(e))
+	e = example(t, "dev.cdevents.service.deployed.0.3.0")
+	e.DataEncoded = []byte(`{"subject":{"id":"orders","content":{"artifactId":"pkg:generic/orders@1.4.0?checksum=sha256:abc","environment":{"id":"dev"}}}}`)
+	require.Equal(t, "orders was deployed to dev as orders@1.4.0", sentence.Of(e))
+}
+
 func TestOf_UnknownOrBrokenEvent_IsToldByItsAttributes(t *testing.T) {
 	t.Parallel()
 	e := example(t, "dev.slipway.deployer.deployment.failed.v1")

@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"net/http"
@@ -49,7 +50,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	a := &api.API{Inventory: in, Spec: openAPI}
-	return &Service{c: c, inventory: in, api: httpapi.Recover(a.Handler(c.Identity))}, nil
+	return &Service{c: c, inventory: in, api: httpapi.Chain(a.Handler(c.Identity), httpapi.Correlation(rand.Text), httpapi.AccessLog(c.Log, c.Clock), httpapi.Recover)}, nil
 }
 
 // Run serves until ctx ends.

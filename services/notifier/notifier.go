@@ -4,6 +4,7 @@ package notifier
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"net/http"
 	"time"
@@ -68,7 +69,7 @@ func New(c Config) (*Service, error) {
 		Log:        c.Log,
 	}
 	a := &api.API{Office: o, Spec: openAPI}
-	return &Service{c: c, office: o, desks: delivery.NewDesks(o), api: httpapi.Recover(a.Handler(c.Identity))}, nil
+	return &Service{c: c, office: o, desks: delivery.NewDesks(o), api: httpapi.Chain(a.Handler(c.Identity), httpapi.Correlation(rand.Text), httpapi.AccessLog(c.Log, c.Clock), httpapi.Recover)}, nil
 }
 
 // Run serves until ctx ends.

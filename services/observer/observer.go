@@ -4,6 +4,7 @@ package observer
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"net/http"
 	"time"
@@ -47,7 +48,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{c: c, stream: &stream{bus: c.Bus}, bell: timeline.NewBell()}
 	s.projection = rebuild.New(c.Store, Name, s.stream, c.Clock)
 	a := &api.API{Projection: s.projection, Bell: s.bell, Spec: openAPI, Look: c.Look}
-	s.api = httpapi.Recover(a.Handler(c.Identity))
+	s.api = httpapi.Chain(a.Handler(c.Identity), httpapi.Correlation(rand.Text), httpapi.AccessLog(c.Log, c.Clock), httpapi.Recover)
 	return s, nil
 }
 

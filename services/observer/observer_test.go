@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -317,7 +318,7 @@ func TestRebuild_WhileEventsComeAndPeopleRead_NewProjectionEqualsTheLiveOne(t *t
 	for i := range stories {
 		p.await(fmt.Sprint("story-", i), 3)
 	}
-	before := p.dump(stories)
+	before, listed := p.dump(stories), p.listed()
 
 	var r struct {
 		ID, Phase   string
@@ -338,6 +339,7 @@ func TestRebuild_WhileEventsComeAndPeopleRead_NewProjectionEqualsTheLiveOne(t *t
 	}
 	require.Equal(t, "succeeded", p.await("story-0", 4).Outcome, "what came while it was built is in the new one")
 	require.Equal(t, before[1:], p.dump(stories)[1:])
+	require.Equal(t, listed, p.listed())
 
 	// And back to the first shelf, which was cleared for it.
 	require.Equal(t, http.StatusAccepted, p.call("POST", "/api/v1/timelines:rebuild", ada, &r))
@@ -366,6 +368,14 @@ func TestRebuild_StoppedHalfWay_GoesOnAfterARestart(t *testing.T) {
 		return p.call("GET", "/api/v1/timelines:rebuild", ada, &r) == http.StatusOK && r.Phase == "idle"
 	}, patience, 10*time.Millisecond) // the step under way is taken over when its lease ends
 	require.Equal(t, before, p.dump(30))
+}
+
+// listed reads the list of timelines, but for the one that goes on.
+func (p *platform) listed() []told {
+	p.t.Helper()
+	var page struct{ Items []told }
+	require.Equal(p.t, http.StatusOK, p.call("GET", "/api/v1/timelines", ada, &page))
+	return slices.DeleteFunc(page.Items, func(t told) bool { return t.CorrelationID == "story-0" })
 }
 
 // dump reads stories as they are told.

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"net/http"
 
@@ -55,7 +56,7 @@ func New(c Config) (*Service, error) {
 		book:   book,
 		owners: owners,
 		judge:  &decision.Judge{Editions: book, Decisions: decisions, Enrich: owners.Enrich, Clock: c.Clock},
-		api:    httpapi.Recover(a.Handler(c.Identity)),
+		api:    httpapi.Chain(a.Handler(c.Identity), httpapi.Correlation(rand.Text), httpapi.AccessLog(c.Log, c.Clock), httpapi.Recover),
 	}, nil
 }
 

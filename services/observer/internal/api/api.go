@@ -124,13 +124,6 @@ func (a *API) tell(ctx context.Context, id string) (Timeline, error) {
 	if err != nil {
 		return Timeline{}, err
 	}
-	head, err := shelf.Head(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return Timeline{}, notFound(id)
-	}
-	if err != nil {
-		return Timeline{}, err
-	}
 	entries, more, err := shelf.Entries(ctx, id, maxTold)
 	if err != nil {
 		return Timeline{}, err
@@ -140,7 +133,9 @@ func (a *API) tell(ctx context.Context, id string) (Timeline, error) {
 	if len(entries) == 0 {
 		return Timeline{}, notFound(id)
 	}
-	t := show(head)
+	// Of what is told, so that head and events agree: the stored one follows
+	// its entries by a commit.
+	t := show(timeline.HeadOf(entries))
 	t.Events, t.Truncated = timeline.Tell(entries), more
 	return t, nil
 }

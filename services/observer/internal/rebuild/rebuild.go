@@ -1,7 +1,8 @@
 // Package rebuild makes the projection anew from the stream, beside the one
 // that is read, and then puts the new one in its place.
 //
-//	idle ── asked ──► clearing ──► reading ──► idle, the other shelf is read
+//	idle ── asked ──► clearing ──► opening ──► copying ──► reading ──► idle, and
+//	                                                       the other shelf is read
 //
 // Where it stands is one aggregate, so that a restart goes on. While it reads,
 // what is new goes to both shelves; which shelves those are is asked from the
@@ -27,6 +28,7 @@ import (
 const (
 	Idle     = "idle"
 	Clearing = "clearing" // the shelf for the new one
+	Opening  = "opening"  // timelines in the order of those that are read
 	Copying  = "copying"  // what the stream no longer has, from the shelf that is read
 	Reading  = "reading"  // the stream
 )
@@ -161,6 +163,8 @@ func (p *Projection) step(ctx context.Context, s State) error {
 	switch s.Phase {
 	case Clearing:
 		err = p.clear(ctx, &next)
+	case Opening:
+		err = p.open(ctx, &next)
 	case Copying:
 		err = p.copy(ctx, &next)
 	case Reading:
@@ -187,9 +191,25 @@ func (p *Projection) step(ctx context.Context, s State) error {
 func (p *Projection) clear(ctx context.Context, s *State) error {
 	empty, err := p.shelves[s.building()].Clear(ctx)
 	if err == nil && empty {
-		s.Phase = Copying
+		s.Phase = Opening
 	}
 	return err
+}
+
+func (p *Projection) open(ctx context.Context, s *State) error {
+	ids, next, err := p.shelves[s.Live].Opened(ctx, s.Cursor)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := p.shelves[s.building()].Open(ctx, id); err != nil {
+			return err
+		}
+	}
+	if s.Cursor = next; next == "" {
+		s.Phase = Copying
+	}
+	return nil
 }
 
 // copy takes over what the stream no longer has: it forgets by age, a
@@ -248,7 +268,14 @@ func (p *Projection) read(ctx context.Context, s *State) error {
 // after another.
 func (p *Projection) fill(ctx context.Context, s *State, entries []timeline.Entry) error {
 	var lanes [workers][]timeline.Entry
+	opened := map[string]bool{}
 	for _, e := range entries {
+		if !opened[e.CorrelationID] {
+			if err := p.shelves[s.building()].Open(ctx, e.CorrelationID); err != nil {
+				return err
+			}
+			opened[e.CorrelationID] = true
+		}
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(e.CorrelationID))
 		lane := h.Sum32() % workers

@@ -32,7 +32,17 @@ type Head struct {
 	Decided Position `json:"decided"`
 }
 
-// outcomes are the events that say how a story stands.
+// HeadOf returns the head of entries.
+func HeadOf(entries []Entry) Head {
+	var h Head
+	for _, e := range entries {
+		h.add(e)
+	}
+	return h
+}
+
+// outcomeOf is how a story stands by an event of a type; "" if it says nothing
+// about that.
 func outcomeOf(eventType string) string {
 	switch {
 	case deployer.DeploymentSucceeded.Matches(eventType):

@@ -72,6 +72,16 @@ func (s *Shelf) Put(ctx context.Context, e Entry) error {
 	return err
 }
 
+// Open makes an empty timeline if there is none, so that timelines stand in the
+// order in which they were opened.
+func (s *Shelf) Open(ctx context.Context, correlationID string) error {
+	_, err := s.heads.Update(ctx, correlationID, events.Cause{}, func(h *Head, exists bool) (aggregate.Decision, error) {
+		h.CorrelationID = correlationID
+		return aggregate.Decision{Skip: exists}, nil
+	})
+	return err
+}
+
 // Entries returns at most limit entries of a timeline, in no particular order;
 // more says that there are more.
 func (s *Shelf) Entries(ctx context.Context, correlationID string, limit int) (entries []Entry, more bool, err error) {
@@ -93,12 +103,6 @@ func (s *Shelf) Entries(ctx context.Context, correlationID string, limit int) (e
 	return entries, true, nil
 }
 
-// Head returns the head of a timeline, or store.ErrNotFound.
-func (s *Shelf) Head(ctx context.Context, correlationID string) (Head, error) {
-	v, err := s.heads.Get(ctx, correlationID)
-	return v.State, err
-}
-
 // Recent returns a page of heads, those that began last first.
 func (s *Shelf) Recent(ctx context.Context, project string, limit int, cursor string) ([]Head, string, error) {
 	f := aggregate.Filter{Order: store.OrderCreatedDesc, Limit: limit, Cursor: cursor}
@@ -111,6 +115,16 @@ func (s *Shelf) Recent(ctx context.Context, project string, limit int, cursor st
 		heads[i] = v.State
 	}
 	return heads, next, err
+}
+
+// Opened returns a page of the timelines' ids in the order in which they were
+// opened, and where to go on; "" at the end.
+func (s *Shelf) Opened(ctx context.Context, cursor string) (ids []string, next string, err error) {
+	page, next, err := s.heads.List(ctx, aggregate.Filter{Order: store.OrderCreated, Cursor: cursor, Limit: pageSize})
+	for _, v := range page {
+		ids = append(ids, v.ID)
+	}
+	return ids, next, err
 }
 
 // Each calls fn with a page of entries after another, until fn says stop or
