@@ -45,8 +45,7 @@ func (s *Store) Get(ctx context.Context, key store.Key) (store.Record, error) {
 	if s.closed() {
 		return store.Record{}, store.ErrClosed
 	}
-	r, deleted, err := scanRecord(s.read.QueryRowContext(ctx,
-		"SELECT "+recordColumns+" FROM records r WHERE r.kind = ? AND r.id = ?", key.Kind, key.ID))
+	r, deleted, err := scanRecord(s.ask.get.QueryRowContext(ctx, key.Kind, key.ID))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return store.Record{}, store.ErrNotFound
@@ -64,7 +63,7 @@ func (s *Store) Marked(ctx context.Context, key store.Key, mark string) (bool, e
 		return false, store.ErrClosed
 	}
 	var one int
-	err := s.read.QueryRowContext(ctx, "SELECT 1 FROM marks WHERE kind = ? AND id = ? AND mark = ?", key.Kind, key.ID, mark).Scan(&one)
+	err := s.ask.marked.QueryRowContext(ctx, key.Kind, key.ID, mark).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -77,7 +76,7 @@ func (s *Store) NextWake(ctx context.Context, kind string) (time.Time, bool, err
 		return time.Time{}, false, store.ErrClosed
 	}
 	var wake sql.NullInt64
-	err := s.read.QueryRowContext(ctx, "SELECT min(wake) FROM records WHERE kind = ? AND wake IS NOT NULL", kind).Scan(&wake)
+	err := s.ask.nextWake.QueryRowContext(ctx, kind).Scan(&wake)
 	if err != nil || !wake.Valid {
 		return time.Time{}, false, s.failed(ctx, err)
 	}

@@ -34,6 +34,7 @@ type Store struct {
 	writer *writer
 	write  *sql.DB
 	read   *sql.DB
+	ask    *readings
 	// changed has room for one signal: the relay looks at all that is there.
 	changed chan struct{}
 
@@ -110,7 +111,7 @@ func (s *Store) open(ctx context.Context, readers int) error {
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(2) // each has a page cache, and one process may hold seven stores
-	if err := s.read.PingContext(ctx); err != nil {
+	if s.ask, err = prepareReadings(ctx, s.read); err != nil {
 		return err
 	}
 	s.writer = newWriter(conn, prepared, s.clock, s.fault)
@@ -129,7 +130,7 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		s.writer.stop()
-		s.closeErr = errors.Join(s.writer.statements.close(), s.writer.conn.Close(), s.read.Close(), s.write.Close())
+		s.closeErr = errors.Join(s.writer.statements.close(), s.writer.conn.Close(), s.ask.close(), s.read.Close(), s.write.Close())
 	})
 	return s.closeErr
 }

@@ -30,6 +30,41 @@ func (s *statements) close() error {
 	return errors.Join(errs...)
 }
 
+// readings are the questions asked often, prepared once for each connection that
+// reads.
+type readings struct {
+	get, marked, nextWake *sql.Stmt
+}
+
+func prepareReadings(ctx context.Context, db *sql.DB) (*readings, error) {
+	var r readings
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&r.get, "SELECT " + recordColumns + " FROM records r WHERE r.kind = ? AND r.id = ?"},
+		{&r.marked, "SELECT 1 FROM marks WHERE kind = ? AND id = ? AND mark = ?"},
+		{&r.nextWake, "SELECT min(wake) FROM records WHERE kind = ? AND wake IS NOT NULL"},
+	} {
+		stmt, err := db.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // readings.close does
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.sql, err), r.close())
+		}
+		*p.to = stmt
+	}
+	return &r, nil
+}
+
+func (r *readings) close() error {
+	var errs []error
+	for _, one := range []*sql.Stmt{r.get, r.marked, r.nextWake} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	var s statements
 	for _, p := range []struct {
