@@ -291,6 +291,15 @@ func TestExplain_TellsWhatMatchesAndWhatDoesNot(t *testing.T) {
 	require.Equal(t, "✓ cache        redis → redis-local   most specific\n    not redis-aws      another environment type\n✗ x            mq → nothing matches   nothing is for mq\n✗ x            nothing is for mq\nMade in this order: cache\n", out)
 }
 
+func TestExplain_WorkloadIsNotThere_SaysThatAFileWillDo(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/projects/shop/workloads/orders", 404, `{"type":"https://slipway.dev/problems/not-found","title":"No.","detail":"There is no workload \"orders\"."}`)
+	code, _, errs := p.slipway(t, "resources", "explain", "orders", "--env", "dev")
+	require.Equal(t, 1, code)
+	require.Equal(t, "There is no workload \"orders\". Or name its Score file with -f.\n", errs)
+}
+
 func TestDoctor_PlatformIsAway_SaysHowToStartItAndExits5(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 
 	"github.com/slipway-idp/slipway/libs/client"
 	"github.com/slipway-idp/slipway/libs/document"
@@ -30,8 +31,11 @@ func workloadResources(ctx context.Context, c *client.Client, project, name stri
 		} `json:"score"`
 	}
 	err := c.Do(ctx, client.Request{Path: client.ProjectPath(project, "workloads", name)}, &workload)
-	if client.IsNotFound(err) {
-		return nil, errors.Join(err, errors.New("Apply it first, or name its Score file with -f."))
+	var missing *client.Problem
+	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+		with := *missing
+		with.Detail += " Or name its Score file with -f."
+		return nil, &with
 	}
 	if workload.Resources == nil {
 		workload.Resources = workload.Score.Resources
