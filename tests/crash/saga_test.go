@@ -131,7 +131,7 @@ func moments() []moment {
 // starts it again and expects all to be undone, while orders is asked all along.
 func (s *serving) killedAt(m moment, ask func() (client.Operation, error)) {
 	s.t.Helper()
-	s.watch = openloop.Start(s.t, openloop.Config{Address: s.Ingress, Host: orders})
+	s.watch = openloop.Start(s.t, openloop.Config{Address: s.Ingress, Host: orders, Every: 100 * time.Millisecond})
 	op, err := ask()
 	require.NoError(s.t, err)
 	at := s.await(op.ID, m.name, m.is)

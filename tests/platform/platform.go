@@ -231,8 +231,19 @@ func (p *Platform) Context() context.Context {
 	return ctx
 }
 
+// races fails the test for what a binary built with -race reported.
+func (p *Platform) races() {
+	for n := 1; n <= p.logs; n++ {
+		text, _ := os.ReadFile(filepath.Join(p.home, fmt.Sprintf("up-%d.log", n)))
+		if bytes.Contains(text, []byte("WARNING: DATA RACE")) {
+			p.T.Errorf("slipway up has a data race:\n%s", text)
+		}
+	}
+}
+
 // cleanup takes down what a test left, and shows the logs of one that failed.
 func (p *Platform) cleanup() {
+	p.races()
 	if p.T.Failed() {
 		p.T.Logf("slipway up printed:\n%s", p.Output())
 		if text, err := os.ReadFile(filepath.Join(p.Dir, "logs", "slipway.log")); err == nil {
