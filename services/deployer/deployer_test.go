@@ -262,6 +262,27 @@ func TestDeploy_BadRequests_SayWhatIsWrongAndDoNothing(t *testing.T) {
 	require.Equal(t, 0, p.machine.Starts())
 }
 
+func TestDeploy_IngressTakesNoRoutes_TrafficIsPutBack(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.ended(p.deploy(p.push("1")))
+	before := p.ingress.backend("orders.dev.shop.localhost")
+	p.ingress.mu.Lock()
+	p.ingress.fails = 4 // as often as it is tried; then it can be put back
+	p.ingress.mu.Unlock()
+	d := p.ended(p.deploy(p.push("2")))
+	require.Equal(t, "failed", d.Outcome)
+	require.Contains(t, d.Reason, "the ingress does not answer")
+	require.Equal(t, before, p.ingress.backend("orders.dev.shop.localhost"))
+	require.Equal(t, []string{"orders.1"}, p.machine.Existing())
+	fact, err := cdevents.ServiceRolledback.Decode(p.await("dev.cdevents.service.rolledback."))
+	require.NoError(t, err)
+	require.Equal(t, "orders:1", fact.Custom.Slipway.Version)
+	var w struct{ Running []struct{ Instance string } }
+	p.get(project+"/workloads/orders", &w)
+	require.Equal(t, "orders.1", w.Running[0].Instance)
+}
+
 func TestEnvironmentDeleted_WhatRanThere_IsStopped(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
