@@ -51,6 +51,11 @@ func (d Duration) String() string {
 // MarshalJSON writes the span as text.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
 
+// JSONSchema is what UnmarshalJSON takes, for editors.
+func (Duration) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "pattern": `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$`, "examples": []string{"90s", "10m", "48h", "2d"}}
+}
+
 // UnmarshalJSON reads the span from text.
 func (d *Duration) UnmarshalJSON(data []byte) error {
 	var text string

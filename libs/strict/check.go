@@ -198,10 +198,16 @@ func fieldsOf(t reflect.Type) fieldTypes {
 		if f.Anonymous && name == "" {
 			continue // its fields are visible themselves
 		}
-		if name == "" {
-			name = f.Name
-		}
-		fields[name] = f.Type
+		fields[jsonName(f)] = f.Type
 	}
 	return fields
+}
+
+// jsonName is what a field is called in JSON.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if name == "" {
+		return f.Name
+	}
+	return name
 }

@@ -1,7 +1,8 @@
-// Package docapi mounts the two inner endpoints that every owner of documents
-// has: /documents/check says what is wrong without changing anything, and
-// /documents/apply carries out, safely repeatable. The gateway calls them when
-// it takes an `apply` apart.
+// Package docapi mounts the inner endpoints that every owner of documents has:
+// /documents/check says what is wrong and /documents/preview what would change,
+// both without an effect, and /documents/apply carries out, safely repeatable.
+// The gateway calls them when it takes an `apply` apart. /schemas/{kind}.json
+// has the JSON Schema of each kind, for editors.
 package docapi
 
 import (
@@ -51,6 +52,7 @@ const (
 	Created   = "created"
 	Updated   = "updated"
 	Unchanged = "unchanged"
+	Valid     = "valid"
 )
 
 // Result is what became of one document.
@@ -58,13 +60,17 @@ type Result struct {
 	Kind    string `json:"kind"`
 	Name    string `json:"name"`
 	Project string `json:"project,omitempty"`
-	// Result is Created, Updated or Unchanged.
+	// Result is Created, Updated or Unchanged; Valid in a preview that cannot
+	// say which.
 	Result  string `json:"result"`
 	Version int64  `json:"version,omitempty"`
 	// Location is the path of the thing in the public API.
 	Location string `json:"location,omitempty"`
 	// Operation is the id of what goes on behind it, where it takes time.
 	Operation string `json:"operation,omitempty"`
+	// Changes are the fields that would become different, in a preview of what
+	// is there already.
+	Changes []Change `json:"changes,omitempty"`
 }
 
 // Applied is the answer of apply, in the order of the request.
@@ -96,6 +102,14 @@ type Kind struct {
 	// Version, Location and Operation; kind, name and project are filled in
 	// where they are empty. A document that Check refuses never comes here.
 	Apply func(ctx context.Context, item Item) (Result, error)
+	// Preview gives what is there now, nil where nothing is, and what Apply
+	// would make of it: as values whose JSON has the form of the document. It
+	// has no effect. nil: what would change cannot be told.
+	Preview func(ctx context.Context, item Item) (have, want any, err error)
+	// Secret lists JSON pointers of what a preview never shows.
+	Secret []string
+	// Schema is the kind's JSON Schema, for editors; SchemaOf makes it.
+	Schema []byte
 }
 
 // Handler serves the endpoints for the kinds of one owner, by their name.
@@ -103,10 +117,12 @@ type Handler struct {
 	Kinds map[string]Kind
 }
 
-// Routes adds both endpoints to a mux.
+// Routes adds the endpoints to a mux.
 func (h Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /documents/check", h.check)
+	mux.HandleFunc("POST /documents/preview", h.preview)
 	mux.HandleFunc("POST /documents/apply", h.apply)
+	mux.HandleFunc("GET /schemas/{file}", h.schema)
 }
 
 func (h Handler) check(w http.ResponseWriter, r *http.Request) {
