@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"errors"
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
@@ -22,7 +23,7 @@ func NewRepository(s store.Store, service string) *Repository {
 // spec is the spec of a Project document.
 type spec struct {
 	Description string `json:"description"`
-	Owner       string `json:"owner"`
+	Owner       string `json:"owner" description:"The group that owns it, such as group:default/team-a."`
 }
 
 // Documents takes Project documents. cause says who asks.
@@ -32,6 +33,15 @@ func Documents(projects *Repository, cause func(context.Context) events.Cause) d
 			_, faults := read(item.Document)
 			return faults, nil
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := read(item.Document)
+			v, err := projects.Get(ctx, next.Name)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, shown(next), nil
+			}
+			return shown(v.State), shown(next), err
+		},
+		Schema: docapi.SchemaOf[spec]("Project", "What belongs together: workloads, their environments, and who owns them."),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			p, faults := read(item.Document)
 			if len(faults) > 0 {
@@ -55,6 +65,11 @@ func Documents(projects *Repository, cause func(context.Context) events.Cause) d
 			return result, err
 		},
 	}
+}
+
+// shown is a project in the form of its document.
+func shown(p Project) any {
+	return map[string]any{"spec": spec{Description: p.Description, Owner: p.Owner}}
 }
 
 func read(d document.Document) (Project, []httpapi.Fault) {

@@ -3,6 +3,7 @@ package rulebook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/document"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/libs/store"
 
 	"github.com/slipway-idp/slipway/events"
 )
@@ -28,6 +30,15 @@ func (b *Book) Documents(cause func(context.Context) events.Cause) docapi.Kind {
 			_, faults := b.read(item.Document)
 			return faults, nil
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := b.read(item.Document)
+			v, err := b.Get(ctx, next.Name)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, shown(next), nil
+			}
+			return shown(v.State), shown(next), err
+		},
+		Schema: docapi.SchemaOf[spec]("Policy", "A rule in Rego that decisions of its kind are made by.", "kind", "rego"),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			p, faults := b.read(item.Document)
 			if len(faults) > 0 {
@@ -37,7 +48,10 @@ func (b *Book) Documents(cause func(context.Context) events.Cause) docapi.Kind {
 			if err != nil {
 				return docapi.Result{}, err
 			}
-			result := docapi.Result{Result: docapi.Unchanged, Version: v.Version, Location: "/api/v1/policies/" + p.Name}
+			result := docapi.Result{Result: docapi.Unchanged, Project: p.Project, Version: v.Version, Location: "/api/v1/policies/" + p.Name}
+			if p.Project == "" {
+				result.Project = events.Org
+			}
 			switch {
 			case created:
 				result.Result = docapi.Created
@@ -46,6 +60,14 @@ func (b *Book) Documents(cause func(context.Context) events.Cause) docapi.Kind {
 			}
 			return result, nil
 		},
+	}
+}
+
+// shown is a policy in the form of its document.
+func shown(p Policy) any {
+	return map[string]any{
+		"metadata": document.Metadata{Name: p.Name, Project: p.Project, Description: p.Description},
+		"spec":     spec{Kind: p.Kind, Rego: p.Rego},
 	}
 }
 
