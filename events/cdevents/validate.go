@@ -3,6 +3,7 @@ package cdevents
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -137,8 +138,8 @@ func schemaURI(eventType string) string {
 
 // faults flattens a schema's error to its leaves.
 func faults(err error) []Fault {
-	ve, ok := err.(*jsonschema.ValidationError)
-	if !ok {
+	var ve *jsonschema.ValidationError
+	if !errors.As(err, &ve) {
 		return []Fault{{Message: err.Error()}}
 	}
 	printer := xmessage.NewPrinter(language.English)
