@@ -253,14 +253,25 @@ func TestDelete_EverythingIsGoneInReverseOrder(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.end(p.preview("pr-42", "cache:redis", "bucket:s3", "queue").ID)
+	release := p.Driver.Block("destroy", ".queue")
 	var op sagaapi.Operation
 	p.ok(http.StatusAccepted, http.MethodDelete, "/api/v1/projects/shop/environments/pr-42", nil, &op)
+	status := func(step string) saga.StepStatus {
+		p.ok(http.StatusOK, http.MethodGet, "/api/v1/operations/"+op.ID, nil, &op)
+		for _, st := range op.Steps {
+			if st.ID == step {
+				return st.Status
+			}
+		}
+		return ""
+	}
+	require.Eventually(t, func() bool { return status("bucket") == saga.StepDone }, 15*time.Second, 5*time.Millisecond)
+	require.Equal(t, saga.StepPending, status("cache"), "the queue that uses it is still there")
+	release()
 	require.Equal(t, saga.Done, p.end(op.ID).Status)
 	require.Empty(t, p.Driver.Existing())
 	require.Empty(t, p.environments())
 	require.Empty(t, p.secrets())
-	calls := p.Driver.Calls()
-	require.Less(t, indexOf(calls, "destroy shop.pr-42.queue"), indexOf(calls, "destroy shop.pr-42.cache"))
 	p.await("environment.deleted", 1)
 	p.refused(http.StatusNotFound, http.MethodDelete, "/api/v1/projects/shop/environments/pr-42", nil)
 	require.Equal(t, saga.Done, p.end(p.preview("pr-42", "cache:redis").ID).Status, "the name is free again")
