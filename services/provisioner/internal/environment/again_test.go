@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/saga"
+	"github.com/slipway-idp/slipway/libs/saga/runner"
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/libs/store/sqlite"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
@@ -127,11 +128,27 @@ func TestResource_AtWorkForAnotherSaga_WaitsItsTurn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.update(t.Context(), "shop", "dev", events.Cause{}, occupy("cache", "res-other"))
 	require.NoError(t, err)
-	r, err := e.undoResource(t.Context(), call(t, "env-1", "cache", saga.Backward, in, node))
+	_, err = e.sagas.Start(t.Context(), runner.Start{ID: "res-other", Definition: sagaRelease, Project: "shop", Plan: closingPlan(nil, kindDrop)})
+	require.NoError(t, err)
+	undo := call(t, "env-1", "cache", saga.Backward, in, node)
+	for range 2 {
+		r, err := e.undoResource(t.Context(), undo)
+		require.NoError(t, err)
+		require.NotNil(t, r.Wait)
+		require.Contains(t, r.Wait.Reason, "res-other is at work on cache")
+	}
+	require.Equal(t, []string{"shop.dev.cache"}, world.Existing())
+
+	// It ended without letting go: a person skipped its step.
+	_, err = e.sagas.Apply(t.Context(), "res-other", events.Cause{}, saga.Finished{Step: kindFinish, Direction: saga.Forward, Attempt: 1})
+	require.NoError(t, err)
+	r, err := e.undoResource(t.Context(), undo)
 	require.NoError(t, err)
 	require.NotNil(t, r.Wait)
-	require.Contains(t, r.Wait.Reason, "res-other is at work on cache")
-	require.Equal(t, []string{"shop.dev.cache"}, world.Existing())
+	r, err = e.undoResource(t.Context(), undo)
+	require.NoError(t, err)
+	require.Nil(t, r.Wait)
+	require.Empty(t, world.Existing())
 }
 
 // occupy lets another saga be at work on a resource.

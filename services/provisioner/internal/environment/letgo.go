@@ -150,7 +150,7 @@ func (e *Environments) letGo(ctx context.Context, c saga.Call, in scopeInput, ke
 		return saga.Result{}, err
 	}
 	if busy != "" {
-		return wait(e.cfg.Clock(), key, busy), nil
+		return e.inLine(ctx, in, key, busy)
 	}
 	if letting == nil {
 		return saga.Result{Output: let{Key: key}, Note: "nothing to undo: it never was"}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-idp/slipway/events"
 	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/saga"
+	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/graph"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/placeholder"
@@ -76,7 +77,7 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 		return saga.Result{}, err
 	}
 	if busy != "" {
-		return wait(e.cfg.Clock(), node.Key, busy), nil
+		return e.inLine(ctx, in, node.Key, busy)
 	}
 	r := v.State.Resources[node.Key]
 	before := r.Before[c.SagaID]
@@ -379,6 +380,31 @@ func since(now, start time.Time) int64 {
 		return 0
 	}
 	return now.Sub(start).Milliseconds()
+}
+
+// inLine waits for the saga that is at work on a resource. One that is over
+// left it so because a person skipped its step: then the next may go on.
+func (e *Environments) inLine(ctx context.Context, in scopeInput, key, busy string) (saga.Result, error) {
+	result := wait(e.cfg.Clock(), key, busy)
+	if busy == opReconcile {
+		return result, nil
+	}
+	v, err := e.sagas.Get(ctx, busy)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return saga.Result{}, err
+	}
+	if err == nil && !v.State.Status.Over() {
+		return result, nil
+	}
+	_, err = e.update(ctx, in.Project, in.Environment, events.Cause{}, func(env *Environment) ([]events.Draft, error) {
+		r := env.Resources[key]
+		if r == nil || r.Op != busy {
+			return nil, errUnchanged
+		}
+		r.Op = ""
+		return nil, nil
+	})
+	return result, err
 }
 
 func wait(now time.Time, key, busy string) saga.Result {
