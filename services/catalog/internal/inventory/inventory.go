@@ -140,11 +140,14 @@ func (in *Inventory) Refresh(ctx context.Context, ref entity.Ref) error {
 	in.view.writing.Lock()
 	defer in.view.writing.Unlock()
 	v, err := in.entities.Get(ctx, ref.String())
+	shown, isShown := in.view.summary(ref)
 	switch {
+	case errors.Is(err, store.ErrNotFound) && !isShown, err == nil && isShown && shown.version == v.Version:
+		return nil // known already: our own events come back to us
 	case errors.Is(err, store.ErrNotFound):
 		err = in.view.remove(ref)
 	case err == nil:
-		err = in.view.put([]entity.Entity{v.State})
+		err = in.view.put([]Stored{v})
 	}
 	if err != nil || !in.view.search.Worn() {
 		return err
@@ -153,7 +156,7 @@ func (in *Inventory) Refresh(ctx context.Context, ref entity.Ref) error {
 	if err != nil {
 		return err
 	}
-	if err := in.each(ctx, fresh.Put); err != nil {
+	if err := in.each(ctx, func(batch []Stored) error { return fresh.Put(states(batch)) }); err != nil {
 		return errors.Join(err, fresh.Close())
 	}
 	return in.view.replaceSearch(fresh)
@@ -167,18 +170,14 @@ func (in *Inventory) Load(ctx context.Context) error {
 }
 
 // each goes through all entities, many at a time.
-func (in *Inventory) each(ctx context.Context, do func([]entity.Entity) error) error {
+func (in *Inventory) each(ctx context.Context, do func([]Stored) error) error {
 	for cursor := ""; ; {
 		page, next, err := in.entities.List(ctx, aggregate.Filter{Cursor: cursor, Limit: store.MaxLimit})
 		if err != nil {
 			return err
 		}
-		batch := make([]entity.Entity, len(page))
-		for i, v := range page {
-			batch[i] = v.State
-		}
-		if len(batch) > 0 {
-			if err := do(batch); err != nil {
+		if len(page) > 0 {
+			if err := do(page); err != nil {
 				return err
 			}
 		}
@@ -187,4 +186,12 @@ func (in *Inventory) each(ctx context.Context, do func([]entity.Entity) error) e
 		}
 		cursor = next
 	}
+}
+
+func states(batch []Stored) []entity.Entity {
+	out := make([]entity.Entity, len(batch))
+	for i, v := range batch {
+		out[i] = v.State
+	}
+	return out
 }

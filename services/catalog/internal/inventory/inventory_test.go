@@ -35,6 +35,22 @@ func (i *index) Find(context.Context, string, func(entity.Ref) bool, int, int) (
 	return nil, false, nil
 }
 
+func TestRefresh_KnownAlready_IsNotIndexedAgain(t *testing.T) {
+	t.Parallel()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), sqlite.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	search := &index{refs: map[entity.Ref]bool{}}
+	in, err := New(NewRepository(s, "catalog", time.Now), func() (Search, error) { return search, nil })
+	require.NoError(t, err)
+	ada := entity.Entity{APIVersion: "backstage.io/v1alpha1", Kind: "User", Metadata: entity.Metadata{Name: "ada"}}
+	_, _, _, err = in.Put(t.Context(), ada, events.Cause{})
+	require.NoError(t, err)
+	require.NoError(t, in.Refresh(t.Context(), ada.Ref()))
+	require.NoError(t, in.Refresh(t.Context(), entity.NewRef("User", "", "nobody")))
+	require.Equal(t, 1, search.writes)
+}
+
 func TestRefresh_WornSearch_IsMadeAnewFromTheRecord(t *testing.T) {
 	t.Parallel()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), sqlite.Options{})

@@ -36,9 +36,10 @@ type Search interface {
 // summary is the little that lists are filtered by; the entity itself is read
 // from the store when it is shown.
 type summary struct {
-	ref   entity.Ref
-	owner entity.Ref
-	typ   string
+	ref     entity.Ref
+	version int64
+	owner   entity.Ref
+	typ     string
 }
 
 // view holds the projections of the record.
@@ -71,13 +72,11 @@ func compareRef(a, b entity.Ref) int {
 	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }
 
-func (v *view) put(batch []entity.Entity) error {
-	if len(batch) == 0 {
-		return nil
-	}
+func (v *view) put(batch []Stored) error {
 	v.mu.Lock()
-	for _, e := range batch {
-		s := summary{ref: e.Ref(), owner: e.Target("owner"), typ: e.Text("type")}
+	for _, stored := range batch {
+		e := stored.State
+		s := summary{ref: e.Ref(), version: stored.Version, owner: e.Target("owner"), typ: e.Text("type")}
 		i, found := slices.BinarySearchFunc(v.entries, s.ref, func(s summary, ref entity.Ref) int { return compareRef(s.ref, ref) })
 		if found {
 			v.entries[i] = s
@@ -87,7 +86,7 @@ func (v *view) put(batch []entity.Entity) error {
 		v.graph.Put(s.ref, e.Relations())
 	}
 	v.mu.Unlock()
-	return v.search.Put(batch)
+	return v.search.Put(states(batch))
 }
 
 func (v *view) remove(ref entity.Ref) error {
