@@ -16,10 +16,12 @@ type Applied struct {
 	Status  string          `json:"status,omitempty"`
 	DryRun  bool            `json:"dryRun,omitempty"`
 	Results []AppliedResult `json:"results"`
+	// CorrelationID is that of every event that comes of it.
+	CorrelationID string `json:"correlationId,omitempty"`
 }
 
 // AppliedResult is what became of one document: created, updated or unchanged;
-// on a dry run valid.
+// on a dry run what would, or valid where that cannot be told.
 type AppliedResult struct {
 	Kind     string `json:"kind"`
 	Name     string `json:"name"`
@@ -29,8 +31,17 @@ type AppliedResult struct {
 	Location string `json:"location,omitempty"`
 	// Operation is the id of what goes on behind it, where it takes time.
 	Operation string `json:"operation,omitempty"`
-	// Diff is what would change, on a dry run.
-	Diff string `json:"diff,omitempty"`
+	// Changes are the fields that would be different, on a dry run.
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Change is a field that an apply would change. Old is nil where it is new, New
+// where it goes; of a secret neither is told.
+type Change struct {
+	Field  string `json:"field"` // JSON pointer into the document
+	Old    any    `json:"old,omitempty"`
+	New    any    `json:"new,omitempty"`
+	Secret bool   `json:"secret,omitempty"`
 }
 
 // Source is a file of documents. Name is what faults call it.

@@ -31,10 +31,14 @@ const (
 )
 
 type operation struct {
-	ID, Status string
-	DryRun     bool
-	Results    []struct{ Kind, Name, Project, Result string }
-	Problem    *httpapi.Problem
+	ID, Status    string
+	CorrelationID string
+	DryRun        bool
+	Results       []struct {
+		Kind, Name, Project, Result string
+		Changes                     []map[string]any
+	}
+	Problem *httpapi.Problem
 }
 
 func (o operation) lines() (out []string) {
@@ -113,6 +117,35 @@ func TestApply_DryRun_ChecksAndChangesNothing(t *testing.T) {
 	w.get("/api/v1/operations").into(t, &list)
 	require.Empty(t, list.Items)
 	require.Equal(t, 400, w.apply("dryRun=perhaps", pipeline).status)
+}
+
+func TestApply_DryRun_SaysOfEachDocumentWhatWouldChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hook := webhookDocument
+	require.Equal(t, 200, w.apply("project=shop", hook).status)
+	changed := strings.Replace(hook, "secretRef: github", "secretRef: other", 1)
+	require.NotEqual(t, hook, changed)
+	var op operation
+	w.apply("project=shop&dryRun=true", changed, strings.Replace(hook, "{name: github", "{name: more", 1), project).into(t, &op)
+	require.Equal(t, []string{"Project/fresh valid", "shop Webhook/github updated", "shop Webhook/more created"}, op.lines())
+	require.Equal(t, []map[string]any{{"field": "/spec/secretRef", "old": "github", "new": "other"}}, op.Results[1].Changes)
+
+	w.apply("project=shop&dryRun=true", hook).into(t, &op)
+	require.Equal(t, []string{"shop Webhook/github unchanged"}, op.lines(), "the dry run before it changed nothing")
+}
+
+func TestApply_AllOwners_AreToldOneCorrelationID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.apply("project=fresh", project, pipeline)
+	var op operation
+	a.into(t, &op)
+	require.NotEmpty(t, op.CorrelationID)
+	require.Equal(t, op.CorrelationID, a.header.Get(httpapi.CorrelationHeader))
+	for _, o := range []*owner{w.policy, w.deployer} {
+		require.Equal(t, op.CorrelationID, o.lastHeader().Get(httpapi.CorrelationHeader))
+	}
 }
 
 func TestApply_OwnerRefusesHalfWay_SaysHowFarItCame(t *testing.T) {

@@ -122,8 +122,12 @@ func New(c Config) (*Service, error) {
 // which are checked and applied without leaving the process.
 func ways(c Config, webhooks *intake.Webhooks) []proxy.Owner {
 	inner := http.NewServeMux()
-	docapi.Handler{Kinds: map[string]docapi.Kind{intake.KindWebhook: webhooks.Kind()}}.Routes(inner)
-	list := []proxy.Owner{{Name: Name, BaseURL: "http://gateway", Transport: proxy.InProcess(c.Identity.Middleware(inner))}}
+	open := http.NewServeMux()
+	documents := docapi.Handler{Kinds: map[string]docapi.Kind{intake.KindWebhook: webhooks.Kind()}}
+	documents.Routes(inner)
+	documents.Schemas(open)
+	open.Handle("/", c.Identity.Middleware(inner))
+	list := []proxy.Owner{{Name: Name, BaseURL: "http://gateway", Transport: proxy.InProcess(open)}}
 	for name, o := range c.Owners {
 		list = append(list, proxy.Owner{Name: name, BaseURL: o.BaseURL, Transport: o.Transport})
 	}

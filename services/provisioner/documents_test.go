@@ -2,6 +2,7 @@ package provisioner_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/saga"
 )
@@ -95,6 +97,42 @@ spec: {type: playground, resources: {cache: {type: redis}}}
 		require.Equal(t, "unchanged", r["result"], r)
 	}
 	require.NotContains(t, p.logged(), "hush")
+}
+
+func TestDocuments_Previewed_TellFieldsNeverSecretsAndChangeNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	const head = "apiVersion: slipway.dev/v1alpha1\nkind: "
+	text := head + "Secret\nmetadata: {name: github}\nspec: {value: hush-old}\n---\n" +
+		head + "EnvironmentType\nmetadata: {name: playground}\nspec: {defaultTtl: 1h}\n---\n" +
+		head + "ResourceDefinition\nmetadata: {name: own, project: shop}\nspec: {type: volume, driver: fake}\n---\n" +
+		head + "Environment\nmetadata: {name: dev}\nspec: {type: playground, resources: {cache: {type: redis}}}\n"
+	preview := func(text string) (results []string) {
+		status, b := p.apply("preview", text)
+		require.Equal(t, http.StatusOK, status, string(b))
+		require.NotContains(t, string(b), "hush")
+		var out struct{ Results []docapi.Result }
+		require.NoError(t, json.Unmarshal(b, &out))
+		for _, r := range out.Results {
+			line := r.Result
+			for _, c := range r.Changes {
+				line += fmt.Sprintf(" %s %v→%v", c.Field, c.Old, c.New)
+			}
+			results = append(results, line)
+		}
+		return results
+	}
+	require.Equal(t, []string{"created", "created", "created", "created"}, preview(text))
+	require.Empty(t, p.secrets())
+	p.end(p.applyOK(text)[3]["operation"].(string))
+	require.Equal(t, []string{"unchanged", "unchanged", "unchanged", "unchanged"}, preview(text))
+	other := strings.NewReplacer("hush-old", "hush-new", "1h", "2h", "type: volume", "type: volume, protect: true", "cache:", "store:").Replace(text)
+	for range 2 { // the first has no effect
+		require.Equal(t, []string{
+			"updated /spec/value <nil>→<nil>", "updated /spec/defaultTtl 1h→2h", "updated /spec/protect <nil>→true",
+			"updated /spec/resources/cache/type redis→<nil> /spec/resources/store/type <nil>→redis",
+		}, preview(other))
+	}
 }
 
 func TestEnvironmentDocument_Changed_AddsAndRemovesResources(t *testing.T) {

@@ -122,6 +122,11 @@ func (h Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /documents/check", h.check)
 	mux.HandleFunc("POST /documents/preview", h.preview)
 	mux.HandleFunc("POST /documents/apply", h.apply)
+}
+
+// Schemas adds /schemas/{kind}.json to a mux: for everybody, so it may be
+// another one than that of Routes.
+func (h Handler) Schemas(mux *http.ServeMux) {
 	mux.HandleFunc("GET /schemas/{file}", h.schema)
 }
 

@@ -35,7 +35,7 @@ type projectSpec struct {
 
 func (p *projects) handler() http.Handler {
 	mux := http.NewServeMux()
-	docapi.Handler{Kinds: map[string]docapi.Kind{"Project": {
+	h := docapi.Handler{Kinds: map[string]docapi.Kind{"Project": {
 		Check: func(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
 			var spec projectSpec
 			faults := item.Spec(&spec)
@@ -65,7 +65,9 @@ func (p *projects) handler() http.Handler {
 		},
 		Secret: []string{"/spec/parent"},
 		Schema: docapi.SchemaOf[projectSpec]("Project", "A project.", "description"),
-	}}}.Routes(mux)
+	}}}
+	h.Routes(mux)
+	h.Schemas(mux)
 	return mux
 }
 

@@ -58,14 +58,25 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	mux.Handle("GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}", handler(a.backstageName))
 	kinds := map[string]docapi.Kind{}
 	for _, name := range entity.KindNames() {
-		kinds[name] = a.documents()
+		kinds[name] = a.documents(name)
 	}
-	docapi.Handler{Kinds: kinds}.Routes(mux)
+	documents := docapi.Handler{Kinds: kinds}
+	documents.Routes(mux)
+	documents.Schemas(open)
 	return open
 }
 
-func (a *API) documents() docapi.Kind {
+func (a *API) documents(kind string) docapi.Kind {
 	return docapi.Kind{
+		Schema: entity.Schema(kind),
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := entity.Read(item.Document)
+			v, err := a.Inventory.Get(ctx, next.Ref())
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil, nil
+			}
+			return v.State, next, err
+		},
 		Check: func(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
 			_, faults := entity.Read(item.Document)
 			return faults, nil

@@ -14,16 +14,19 @@ import (
 // What Backstage adds when it shows an entity is taken and left out, so that
 // what was exported there can be applied here.
 type envelope struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Metadata   struct {
-		Metadata
-		UID  string `json:"uid"`
-		Etag string `json:"etag"`
-	} `json:"metadata"`
-	Spec      map[string]any `json:"spec"`
-	Relations any            `json:"relations"`
-	Status    any            `json:"status"`
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Metadata   exported       `json:"metadata"`
+	Spec       map[string]any `json:"spec"`
+	Relations  any            `json:"relations"`
+	Status     any            `json:"status"`
+}
+
+// exported is the metadata of an entity that Backstage shows.
+type exported struct {
+	Metadata
+	UID  string `json:"uid"`
+	Etag string `json:"etag"`
 }
 
 // Read takes a descriptor apart and says everything that is wrong with it.

@@ -86,10 +86,12 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	handle("GET "+inProject+"/pipeline-runs/{run}", a.getRun)
 	handle("GET /api/v1/ingress", a.ingress)
 	a.sagas().Routes(mux)
-	docapi.Handler{Kinds: map[string]docapi.Kind{
+	documents := docapi.Handler{Kinds: map[string]docapi.Kind{
 		"Workload": a.Workloads.Documents(CauseOf),
 		"Pipeline": a.Pipelines.Documents(CauseOf),
-	}}.Routes(mux)
+	}}
+	documents.Routes(mux)
+	documents.Schemas(open)
 	return open
 }
 

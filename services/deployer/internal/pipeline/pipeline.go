@@ -25,7 +25,7 @@ const DefaultWait = 10 * time.Minute
 
 // Spec is a Pipeline document's spec.
 type Spec struct {
-	Workload string `json:"workload"`
+	Workload string `json:"workload" description:"The workload that it deploys."`
 	// Artifact is which artifact names concern it; * stands for anything. The
 	// workload's name where it is empty.
 	Artifact string  `json:"artifact,omitempty"`
@@ -141,6 +141,15 @@ func (p *Pipelines) Documents(cause func(context.Context) events.Cause) docapi.K
 			_, faults := read(item)
 			return faults, nil
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := read(item)
+			v, err := p.Get(ctx, item.Project, item.Metadata.Name)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil, nil
+			}
+			return map[string]any{"spec": v.State.Spec}, map[string]any{"spec": next}, err
+		},
+		Schema: docapi.SchemaOf[Spec]("Pipeline", "Which artifacts are deployed, and through which environments.", "workload", "stages"),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			spec, faults := read(item)
 			if len(faults) > 0 {

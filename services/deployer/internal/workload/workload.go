@@ -5,11 +5,16 @@ package workload
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"time"
+
+	"github.com/score-spec/score-go/schema"
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
+	"github.com/slipway-idp/slipway/libs/document"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/store"
@@ -98,6 +103,21 @@ func (w *Workloads) Documents(cause func(context.Context) events.Cause) docapi.K
 			_, err := score.Load(item.Source, item.Line, item.Raw)
 			return Faults(item.Ref(), err), nil
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			was, err := w.Get(ctx, item.Project, item.Metadata.Name)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				return nil, nil, nil
+			case err != nil:
+				return nil, nil, err
+			}
+			docs, _ := document.Split("", strings.NewReader(was.Score))
+			if len(docs) != 1 || was.Origin != Applied { // an artifact's is replaced as a whole
+				return map[string]any{"origin": was.Origin}, map[string]any{"origin": Applied}, nil
+			}
+			return json.RawMessage(docs[0].JSON()), json.RawMessage(item.JSON()), nil
+		},
+		Schema: []byte(schema.ScoreSchemaV1b1),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			parsed, err := score.Load(item.Source, item.Line, item.Raw)
 			if err != nil {

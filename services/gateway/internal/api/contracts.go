@@ -13,7 +13,6 @@ import (
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/services/gateway/internal/apply"
 	"github.com/slipway-idp/slipway/services/gateway/internal/contract"
-	"github.com/slipway-idp/slipway/services/gateway/internal/intake"
 )
 
 type eventType struct {
@@ -108,10 +107,6 @@ func (a *API) documentSchema(w http.ResponseWriter, r *http.Request) error {
 	kind, ok := strings.CutSuffix(r.PathValue("file"), ".json")
 	if ok {
 		kind = canonical(kind)
-	}
-	if kind == intake.KindWebhook {
-		send(w, "application/schema+json", intake.Schema())
-		return nil
 	}
 	owner, known := apply.OwnerOf(kind)
 	if !ok || !known {

@@ -24,6 +24,7 @@ import (
 // problems as they shall be answered; one that is away says its name.
 type Owners interface {
 	Check(ctx context.Context, owner string, req docapi.Request) (docapi.Checked, error)
+	Preview(ctx context.Context, owner string, req docapi.Request) (docapi.Applied, error)
 	Apply(ctx context.Context, owner string, req docapi.Request) (docapi.Applied, error)
 }
 
@@ -58,9 +59,11 @@ type item struct {
 	kind    kind
 	project string // what its owner is told as the default
 	ref     docapi.Reference
+	at      int // place among all
 }
 
-// Apply checks and applies. With DryRun it ends after the check. The error is a
+// Apply checks and applies. With DryRun it ends after the check, and says what
+// applying would change. The error is a
 // problem with every fault, and then nothing was changed; or one that stopped
 // it half way, and then the operation says how far it came.
 func (a *Applier) Apply(ctx context.Context, req Request) (Operation, error) {
@@ -87,10 +90,8 @@ func (a *Applier) Apply(ctx context.Context, req Request) (Operation, error) {
 	}
 	if req.DryRun {
 		op.Status = StatusDone
-		for _, it := range items {
-			op.Results = append(op.Results, docapi.Result{Kind: it.ref.Kind, Name: it.ref.Name, Project: it.ref.Project, Result: "valid"})
-		}
-		return op, nil
+		op.Results, err = a.preview(ctx, items)
+		return op, err
 	}
 	if err := a.Operations.save(ctx, op); err != nil {
 		return op, err
@@ -164,6 +165,9 @@ func (a *Applier) sort(ctx context.Context, req Request) ([]item, []httpapi.Faul
 		}
 	}
 	slices.SortStableFunc(items, func(x, y item) int { return x.kind.rank - y.kind.rank })
+	for i := range items {
+		items[i].at = i
+	}
 	return items, faults, nil
 }
 
@@ -199,37 +203,71 @@ func (a *Applier) missing(ctx context.Context, project string, asked map[string]
 
 // check lets all owners look at once.
 func (a *Applier) check(ctx context.Context, items []item) ([]httpapi.Fault, error) {
-	parts := map[string][]item{}
-	var names []string
-	for _, it := range items {
-		// One request of an owner has one default project.
-		name := it.kind.owner + "\x00" + it.project
-		if _, ok := parts[name]; !ok {
-			names = append(names, name)
-		}
-		parts[name] = append(parts[name], it)
+	answers, err := askAll(ctx, shares(items), references(items), a.Owners.Check)
+	var faults []httpapi.Fault
+	for _, answer := range answers {
+		faults = append(faults, answer.Faults...)
 	}
+	return faults, err
+}
+
+// preview asks all owners what they would change. The answers are in the order
+// of the items.
+func (a *Applier) preview(ctx context.Context, items []item) ([]docapi.Result, error) {
+	parts := shares(items)
+	answers, err := askAll(ctx, parts, references(items), a.Owners.Preview)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]docapi.Result, len(items))
+	for i, part := range parts {
+		if len(answers[i].Results) != len(part) {
+			return nil, fmt.Errorf("%s previewed %d documents of %d", part[0].kind.owner, len(answers[i].Results), len(part))
+		}
+		for j, it := range part {
+			results[it.at] = answers[i].Results[j]
+			results[it.at].Project = it.ref.Project
+		}
+	}
+	return results, nil
+}
+
+// shares parts items into what one request each can take: an owner's, with one
+// default project.
+func shares(items []item) [][]item {
+	var parts [][]item
+	at := map[string]int{}
+	for _, it := range items {
+		name := it.kind.owner + "\x00" + it.project
+		i, ok := at[name]
+		if !ok {
+			i = len(parts)
+			at[name], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], it)
+	}
+	return parts
+}
+
+// askAll asks the owner of each part, all at once.
+func askAll[T any](ctx context.Context, parts [][]item, refs []docapi.Reference,
+	ask func(ctx context.Context, owner string, req docapi.Request) (T, error),
+) ([]T, error) {
 	var (
 		wg      sync.WaitGroup
-		answers = make([]docapi.Checked, len(names))
-		errs    = make([]error, len(names))
+		answers = make([]T, len(parts))
+		errs    = make([]error, len(parts))
 	)
-	refs := references(items)
-	for i, name := range names {
-		part := parts[name]
-		wg.Go(func() {
-			answers[i], errs[i] = a.Owners.Check(ctx, part[0].kind.owner, request(part, refs))
-		})
+	for i, part := range parts {
+		wg.Go(func() { answers[i], errs[i] = ask(ctx, part[0].kind.owner, request(part, refs)) })
 	}
 	wg.Wait()
-	var faults []httpapi.Fault
-	for i := range names {
-		if errs[i] != nil {
-			return nil, errs[i]
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
 		}
-		faults = append(faults, answers[i].Faults...)
 	}
-	return faults, nil
+	return answers, nil
 }
 
 // singly is up to how many documents are applied one by one, so that each has

@@ -2,9 +2,8 @@ package intake
 
 import _ "embed"
 
+// schema is the JSON Schema of Webhook documents, for editors. What decides is
+// the check of an apply.
+//
 //go:embed webhook.schema.json
 var schema []byte
-
-// Schema is the JSON Schema of Webhook documents, for editors. What decides is
-// the check of an apply.
-func Schema() []byte { return schema }

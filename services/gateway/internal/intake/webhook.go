@@ -81,7 +81,19 @@ func NewWebhooks(s store.Store, clock func() time.Time, providers ...provider.Pr
 }
 
 // Kind is how Webhook documents are checked and applied.
-func (w *Webhooks) Kind() docapi.Kind { return docapi.Kind{Check: w.check, Apply: w.apply} }
+func (w *Webhooks) Kind() docapi.Kind {
+	return docapi.Kind{Check: w.check, Apply: w.apply, Preview: w.preview, Schema: schema}
+}
+
+func (w *Webhooks) preview(ctx context.Context, item docapi.Item) (have, want any, err error) {
+	var spec Spec
+	item.Spec(&spec)
+	v, err := w.repo.Get(ctx, item.Project+"/"+item.Metadata.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, nil
+	}
+	return map[string]any{"spec": v.State.Spec}, map[string]any{"spec": spec}, err
+}
 
 var webhookName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
@@ -123,7 +135,7 @@ func (w *Webhooks) apply(ctx context.Context, item docapi.Item) (docapi.Result, 
 	}
 	next := Webhook{Project: item.Project, Name: item.Metadata.Name, Spec: spec}
 	result := docapi.Result{Location: "/api/v1/projects/" + next.Project + "/webhooks/" + next.Name}
-	v, err := w.repo.Update(ctx, next.ID(), events.Cause{Actor: httpapi.ActorFrom(ctx).Name},
+	v, err := w.repo.Update(ctx, next.ID(), events.Cause{Actor: httpapi.ActorFrom(ctx).Name, CorrelationID: httpapi.CorrelationFrom(ctx)},
 		func(state *Webhook, exists bool) (aggregate.Decision, error) {
 			switch {
 			case !exists:

@@ -14,6 +14,13 @@ func (o *Owners) Check(ctx context.Context, owner string, req docapi.Request) (d
 	return out, err
 }
 
+// Preview lets an owner say what applying documents would change.
+func (o *Owners) Preview(ctx context.Context, owner string, req docapi.Request) (docapi.Applied, error) {
+	var out docapi.Applied
+	err := o.Call(ctx, owner, http.MethodPost, "/documents/preview", req, &out)
+	return out, err
+}
+
 // Apply lets an owner apply documents.
 func (o *Owners) Apply(ctx context.Context, owner string, req docapi.Request) (docapi.Applied, error) {
 	var out docapi.Applied

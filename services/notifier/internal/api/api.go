@@ -56,10 +56,12 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	handle("GET /api/v1/projects/{project}/deliveries", a.listDeliveries)
 	handle("GET /api/v1/projects/{project}/deliveries/{delivery}", a.getDelivery)
 	handle("POST /api/v1/projects/{project}/deliveries/{delivery}/retry", a.retryDelivery)
-	docapi.Handler{Kinds: map[string]docapi.Kind{
+	documents := docapi.Handler{Kinds: map[string]docapi.Kind{
 		"Channel":           channel.Documents(channels, causeOf),
 		"NotificationRoute": route.Documents(routes, channels, causeOf),
-	}}.Routes(mux)
+	}}
+	documents.Routes(mux)
+	documents.Schemas(open)
 	return open
 }
 

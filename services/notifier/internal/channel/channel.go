@@ -43,9 +43,9 @@ func (c Channel) Where() string {
 
 // spec of a Channel document.
 type spec struct {
-	Kind      string `json:"kind"`
-	URL       string `json:"url"`
-	SecretRef string `json:"secretRef"`
+	Kind      string `json:"kind" description:"What it is: webhook."`
+	URL       string `json:"url" description:"Address that messages are posted to."`
+	SecretRef string `json:"secretRef" description:"The Secret that messages are signed with."`
 }
 
 // Read returns the channel of a document, or everything that is wrong with it.

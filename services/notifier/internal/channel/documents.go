@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"errors"
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
@@ -31,6 +32,16 @@ func Documents(channels *Repository, cause func(context.Context) events.Cause) d
 			_, faults := Read(item.Document, item.Project)
 			return faults, nil
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := Read(item.Document, item.Project)
+			v, err := channels.Get(ctx, ID(next.Project, next.Name))
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil, nil
+			}
+			return shown(v.State), shown(next), err
+		},
+		Secret: []string{"/spec/url"}, // addresses of chat systems are secrets
+		Schema: docapi.SchemaOf[spec]("Channel", "Where people are told.", "kind", "url"),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			c, faults := Read(item.Document, item.Project)
 			if len(faults) > 0 {
@@ -54,4 +65,9 @@ func Documents(channels *Repository, cause func(context.Context) events.Cause) d
 			return result, err
 		},
 	}
+}
+
+// shown is a channel in the form of its document.
+func shown(c Channel) any {
+	return map[string]any{"spec": spec{Kind: c.Kind, URL: c.URL, SecretRef: c.SecretRef}}
 }

@@ -65,6 +65,15 @@ func Documents(routes *Repository, channels *channel.Repository, cause func(cont
 			}
 			return faults, err
 		},
+		Preview: func(ctx context.Context, item docapi.Item) (have, want any, err error) {
+			next, _ := Read(item.Document, item.Project)
+			v, err := routes.Get(ctx, channel.ID(next.Project, next.Name))
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, nil, nil
+			}
+			return shown(v.State), shown(next), err
+		},
+		Schema: docapi.SchemaOf[spec]("NotificationRoute", "Which events are told on which channel.", "channel", "events"),
 		Apply: func(ctx context.Context, item docapi.Item) (docapi.Result, error) {
 			r, faults := Read(item.Document, item.Project)
 			if len(faults) > 0 {
@@ -88,6 +97,11 @@ func Documents(routes *Repository, channels *channel.Repository, cause func(cont
 			return result, err
 		},
 	}
+}
+
+// shown is a route in the form of its document.
+func shown(r Route) any {
+	return map[string]any{"spec": spec{Channel: r.Channel, Events: r.Events, Environments: r.Environments}}
 }
 
 // inBatch: the context of a batch may name a document's project or leave it to

@@ -68,9 +68,9 @@ func EnvironmentOf(e events.Event) string {
 
 // spec of a NotificationRoute document.
 type spec struct {
-	Channel      string   `json:"channel"`
-	Events       []string `json:"events"`
-	Environments []string `json:"environments"`
+	Channel      string   `json:"channel" description:"A Channel of the same project."`
+	Events       []string `json:"events" description:"Beginnings of event types."`
+	Environments []string `json:"environments" description:"None: all, and what belongs to none."`
 }
 
 // Read returns the route of a document, or what is wrong with it, except that

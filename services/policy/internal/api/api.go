@@ -58,10 +58,12 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	handle("DELETE /api/v1/policies/{policy}", a.deletePolicy)
 	handle("GET /api/v1/decisions", a.listDecisions)
 	handle("GET /api/v1/decisions/{decision}", a.getDecision)
-	docapi.Handler{Kinds: map[string]docapi.Kind{
+	documents := docapi.Handler{Kinds: map[string]docapi.Kind{
 		"Project": project.Documents(a.Projects, CauseOf),
 		"Policy":  a.Book.Documents(CauseOf),
-	}}.Routes(mux)
+	}}
+	documents.Routes(mux)
+	documents.Schemas(open)
 	return open
 }
 

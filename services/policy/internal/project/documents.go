@@ -37,7 +37,7 @@ func Documents(projects *Repository, cause func(context.Context) events.Cause) d
 			next, _ := read(item.Document)
 			v, err := projects.Get(ctx, next.Name)
 			if errors.Is(err, store.ErrNotFound) {
-				return nil, shown(next), nil
+				return nil, nil, nil
 			}
 			return shown(v.State), shown(next), err
 		},

@@ -34,7 +34,7 @@ func (b *Book) Documents(cause func(context.Context) events.Cause) docapi.Kind {
 			next, _ := b.read(item.Document)
 			v, err := b.Get(ctx, next.Name)
 			if errors.Is(err, store.ErrNotFound) {
-				return nil, shown(next), nil
+				return nil, nil, nil
 			}
 			return shown(v.State), shown(next), err
 		},

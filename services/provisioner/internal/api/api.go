@@ -71,7 +71,9 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	handle("GET /api/v1/environment-types/{type}", a.getType)
 	handle("DELETE /api/v1/environment-types/{type}", a.deleteType)
 	a.sagas.Routes(mux)
-	docapi.Handler{Kinds: a.documents()}.Routes(mux)
+	documents := docapi.Handler{Kinds: a.documents()}
+	documents.Routes(mux)
+	documents.Schemas(open)
 	return open
 }
 

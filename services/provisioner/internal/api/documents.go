@@ -14,10 +14,14 @@ import (
 
 func (a *API) documents() map[string]docapi.Kind {
 	return map[string]docapi.Kind{
-		"Secret":             {Check: a.checkSecret, Apply: a.applySecret},
-		"EnvironmentType":    {Check: a.checkType, Apply: a.applyType},
-		"Environment":        {Check: a.checkEnvironment, Apply: a.applyEnvironment},
-		"ResourceDefinition": {Check: a.checkDefinition, Apply: a.applyDefinition},
+		"Secret": {Check: a.checkSecret, Apply: a.applySecret, Preview: a.previewSecret, Secret: []string{"/spec/value"},
+			Schema: docapi.SchemaOf[secretSpec]("Secret", "A value that is written and never shown again.", "value")},
+		"EnvironmentType": {Check: a.checkType, Apply: a.applyType, Preview: a.previewType,
+			Schema: docapi.SchemaOf[typeSpec]("EnvironmentType", "What environments of a type have in common.")},
+		"Environment": {Check: a.checkEnvironment, Apply: a.applyEnvironment, Preview: a.previewEnvironment,
+			Schema: docapi.SchemaOf[environmentSpec]("Environment", "Where workloads run.", "type")},
+		"ResourceDefinition": {Check: a.checkDefinition, Apply: a.applyDefinition, Preview: a.previewDefinition,
+			Schema: docapi.SchemaOf[definition.Spec]("ResourceDefinition", "Which driver makes a resource, with which inputs, for which criteria.", "type", "driver")},
 	}
 }
 
@@ -77,8 +81,8 @@ func (a *API) applySecret(ctx context.Context, item docapi.Item) (docapi.Result,
 
 type typeSpec struct {
 	Description string            `json:"description"`
-	DefaultTTL  document.Duration `json:"defaultTtl"`
-	MaxTTL      document.Duration `json:"maxTtl"`
+	DefaultTTL  document.Duration `json:"defaultTtl" description:"How long an environment lives that says nothing; for ever where it is missing."`
+	MaxTTL      document.Duration `json:"maxTtl" description:"How long one may live."`
 }
 
 func (s typeSpec) of(item docapi.Item) environment.Type {
@@ -106,8 +110,8 @@ func (a *API) applyType(ctx context.Context, item docapi.Item) (docapi.Result, e
 
 type environmentSpec struct {
 	Type      string                     `json:"type"`
-	TTL       string                     `json:"ttl"`
-	Resources map[string]definition.Need `json:"resources"`
+	TTL       string                     `json:"ttl" description:"How long it lives, such as 48h or 2d; else as its type says."`
+	Resources map[string]definition.Need `json:"resources" description:"Resources of its own, by name."`
 }
 
 func (s environmentSpec) of(item docapi.Item) environment.Wish {

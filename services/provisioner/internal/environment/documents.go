@@ -94,6 +94,13 @@ func (e *Environments) Types(ctx context.Context) ([]Type, error) {
 	return out, nil
 }
 
+// MadeType is a type that a document made; store.ErrNotFound, also for a
+// built-in one.
+func (e *Environments) MadeType(ctx context.Context, name string) (Type, error) {
+	v, err := e.types.Get(ctx, name)
+	return v.State, err
+}
+
 // DeleteType forgets a type that a document made. Environments of it stay.
 func (e *Environments) DeleteType(ctx context.Context, cause events.Cause, name string) error {
 	_, err := e.types.Update(ctx, name, cause, func(_ *Type, exists bool) (aggregate.Decision, error) {

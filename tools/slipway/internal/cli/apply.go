@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ Score files are left out, since they go into their artifacts: name one to apply 
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringSliceVarP(&files, "file", "f", nil, "file, folder or - for standard input")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and change nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything, show what would change, and change nothing")
 	need(cmd, "file")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var sources []client.Source
@@ -171,9 +172,15 @@ func (a *app) tellApplied(w io.Writer, applied client.Applied, dryRun bool) {
 	}
 	table(w, []string{"kind", "name", "project", "result", ""}, rows)
 	for _, r := range applied.Results {
-		if r.Diff != "" {
-			fmt.Fprintf(w, "\n%s/%s\n%s", r.Kind, r.Name, r.Diff)
+		if len(r.Changes) > 0 {
+			fmt.Fprintf(w, "\n%s/%s\n", r.Kind, r.Name)
 		}
+		for _, c := range r.Changes {
+			fmt.Fprintf(w, "  %s\n", tellChange(c))
+		}
+	}
+	if dryRun {
+		fmt.Fprintln(w)
 	}
 	var parts []string
 	for _, result := range []string{"created", "updated", "unchanged", "valid"} {
@@ -185,4 +192,39 @@ func (a *app) tellApplied(w io.Writer, applied client.Applied, dryRun bool) {
 	if dryRun {
 		fmt.Fprintln(w, "Nothing was changed: this was a dry run.")
 	}
+}
+
+// tellChange writes one field's change on one line.
+func tellChange(c client.Change) string {
+	field := strings.ReplaceAll(strings.TrimPrefix(c.Field, "/"), "/", ".")
+	field = strings.NewReplacer("~1", "/", "~0", "~").Replace(field)
+	switch {
+	case c.Secret:
+		return "~ " + field + ": another value (not shown)"
+	case c.Old == nil:
+		return "+ " + field + ": " + brief(c.New)
+	case c.New == nil:
+		return "- " + field + ": " + brief(c.Old)
+	}
+	return "~ " + field + ": " + brief(c.Old) + " → " + brief(c.New)
+}
+
+// briefest is how much of a value fits beside another one.
+const briefest = 60
+
+// brief is a value on one line.
+func brief(v any) string {
+	s, isText := v.(string)
+	if !isText {
+		s = text(map[string]any{"": v}, "")
+	}
+	if list, ok := v.([]any); ok {
+		raw, _ := json.Marshal(list)
+		s = string(raw)
+	}
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > briefest {
+		s = string(r[:briefest]) + "…"
+	}
+	return s
 }
