@@ -100,7 +100,20 @@ func (d *Deployments) leave(ctx context.Context, sc saga.Call) (saga.Result, err
 		return saga.Result{}, err
 	}
 	d.nudge(ctx, next)
-	return saga.Result{Note: "left the line of " + c.in.Environment}, nil
+	return saga.Result{Note: c.whereTrafficIs()}, nil
+}
+
+// whereTrafficIs is what the last undo leaves a person with.
+func (c call) whereTrafficIs() string {
+	a, ok, err := c.admitted()
+	_, shifted := c.Outputs[StepShift]
+	switch {
+	case err != nil || !ok || a.PreviousSet == "":
+		return "nothing ran before, nothing runs now"
+	case shifted || c.Failure != nil && c.Failure.Step == StepShift:
+		return set.Short(a.PreviousSet) + " has its traffic back"
+	}
+	return "traffic never left " + set.Short(a.PreviousSet)
 }
 
 // nudge tells a deployment that its turn has come. A lost nudge costs time

@@ -46,9 +46,9 @@ func (d *Deployments) shift(ctx context.Context, sc saga.Call) (saga.Result, err
 		return saga.Result{}, err
 	}
 	if run.Addr == "" {
-		return saga.Result{Note: w.name + " has no ports, so there is no traffic"}, nil
+		return saga.Result{Output: Started{}, Note: w.name + " has no ports, so there is no traffic"}, nil
 	}
-	return saga.Result{Note: "100% of traffic to " + set.Short(a.Set)}, nil
+	return saga.Result{Output: Started{Addr: run.Addr}, Note: "100% of traffic to " + set.Short(a.Set)}, nil
 }
 
 // shiftBack puts back what was before.
