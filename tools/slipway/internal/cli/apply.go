@@ -172,14 +172,16 @@ func (a *app) tellApplied(w io.Writer, applied client.Applied, dryRun bool) {
 	}
 	table(w, []string{"kind", "name", "project", "result", ""}, rows)
 	for _, r := range applied.Results {
-		if len(r.Changes) > 0 {
-			fmt.Fprintf(w, "\n%s/%s\n", r.Kind, r.Name)
+		if len(r.Changes) == 0 {
+			continue
 		}
+		fmt.Fprintf(w, "\n%s/%s\n", r.Kind, r.Name)
 		for _, c := range r.Changes {
 			fmt.Fprintf(w, "  %s\n", tellChange(c))
 		}
+		counts["changes"]++
 	}
-	if dryRun {
+	if counts["changes"] > 0 {
 		fmt.Fprintln(w)
 	}
 	var parts []string

@@ -66,6 +66,35 @@ Nothing was changed: this was a dry run.
 `, out)
 }
 
+func TestApply_DryRun_TellsEachFieldThatWouldChangeAndNoSecret(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("POST /api/v1/apply", http.StatusOK, `{"dryRun":true,"results":[
+		{"kind":"Environment","name":"dev","project":"shop","result":"updated","changes":[
+			{"field":"/spec/ttl","old":"1h","new":"2h"},{"field":"/spec/resources/db/params/a~1b","new":1},
+			{"field":"/spec/match","old":[{"class":"x"}]},{"field":"/spec/rego","old":"`+strings.Repeat("x", 61)+`","new":"a\nb"}]},
+		{"kind":"Secret","name":"github","project":"shop","result":"updated","changes":[{"field":"/spec/value","secret":true}]}]}`)
+	file := write(t, t.TempDir(), "d.yaml", "apiVersion: slipway.dev/v1alpha1\nkind: Secret\nmetadata: {name: github}\n", 0o600)
+	code, out, errs := p.slipway(t, "apply", "-f", file, "--dry-run", "-p", "shop")
+	require.Zero(t, code, errs)
+	require.Equal(t, `KIND          NAME     PROJECT   RESULT
+Environment   dev      shop      updated
+Secret        github   shop      updated
+
+Environment/dev
+  ~ spec.ttl: 1h → 2h
+  + spec.resources.db.params.a/b: 1
+  - spec.match: [{"class":"x"}]
+  ~ spec.rego: `+strings.Repeat("x", 60)+`… → a b
+
+Secret/github
+  ~ spec.value: another value (not shown)
+
+2 updated.
+Nothing was changed: this was a dry run.
+`, out)
+}
+
 func TestApply_Mistakes_AreToldWithTheirPlace(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
