@@ -136,7 +136,7 @@ func fetch(t *testing.T, p *platform.Platform, path string) ([]byte, string, int
 	request, err := http.NewRequestWithContext(p.Context(), http.MethodGet, "http://"+p.Listen+path, nil)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+p.Token())
-	response, err := http.DefaultClient.Do(request)
+	response, err := p.HTTP.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

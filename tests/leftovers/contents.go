@@ -34,7 +34,7 @@ func redisKeys(ctx context.Context, env map[string]string, into map[string]bool)
 	client := redis.NewClient(&redis.Options{
 		Addr: at, Username: env["REDIS_USERNAME"], Password: env["REDIS_PASSWORD"], Protocol: 2, DisableIdentity: true,
 	})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	keys := client.Scan(ctx, 0, "*", 100).Iterator()
 	for keys.Next(ctx) {
 		into[fmt.Sprintf("key of redis %s: %s", at, keys.Val())] = true

@@ -278,10 +278,10 @@ func (o *Client) events() error {
 	got, ended := 0, false
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
-		switch line := lines.Text(); {
-		case line == "event: order":
+		switch lines.Text() {
+		case "event: order":
 			got++
-		case line == "event: end":
+		case "event: end":
 			ended = true
 		}
 		if o.over.Err() != nil {

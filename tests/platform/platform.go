@@ -35,9 +35,12 @@ type Platform struct {
 	Binary  string
 	Args    []string // more of them, for `up`
 
+	HTTP *http.Client
+
 	home string
 	cmd  *exec.Cmd
-	done chan error
+	done chan struct{} // closed when it ended, with exit set before
+	exit error
 	logs int
 }
 
@@ -51,7 +54,7 @@ func InDir(dir string) Option { return func(p *Platform) { p.Dir = dir } }
 // it leaves running is taken down at the end of the test.
 func New(t testing.TB, b *Binaries, options ...Option) *Platform {
 	t.Helper()
-	p := &Platform{T: t, Binary: b.Slipway(t), home: t.TempDir(), Dir: filepath.Join(t.TempDir(), "data")}
+	p := &Platform{T: t, Binary: b.Slipway(t), home: t.TempDir(), HTTP: &http.Client{Timeout: Patience}, Dir: filepath.Join(t.TempDir(), "data")}
 	ports := FreePorts(t, 3)
 	p.Listen, p.NATS, p.Ingress = ports[0], ports[1], ports[2]
 	for _, o := range options {
@@ -98,11 +101,12 @@ func (p *Platform) Spawn() {
 	p.cmd = p.command(args...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(p.T, p.cmd.Start())
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	p.done = done
 	go func(cmd *exec.Cmd) {
-		done <- cmd.Wait()
+		p.exit = cmd.Wait()
 		_ = log.Close()
+		close(done)
 	}(p.cmd)
 }
 
@@ -123,16 +127,16 @@ func (p *Platform) AwaitReady() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if response, err := http.Get("http://" + p.Listen + "/readyz"); err == nil {
+		if response, err := p.HTTP.Get("http://" + p.Listen + "/readyz"); err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return
 			}
 		}
 		select {
-		case err := <-p.done:
+		case <-p.done:
 			p.cmd = nil
-			require.FailNow(p.T, "slipway up ended", "%v\n%s", err, p.Output())
+			require.FailNow(p.T, "slipway up ended", "%v\n%s", p.exit, p.Output())
 		case <-deadline:
 			require.FailNow(p.T, "slipway up is not ready", p.Output())
 		case <-tick.C:
@@ -162,9 +166,9 @@ func (p *Platform) Stop() {
 	p.T.Helper()
 	require.NoError(p.T, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
-	case err := <-p.done:
+	case <-p.done:
 		p.cmd = nil // it is gone, whatever it said: the cleanup must not wait for it
-		require.NoError(p.T, err, "slipway up did not end well:\n%s", p.Output())
+		require.NoError(p.T, p.exit, "slipway up did not end well:\n%s", p.Output())
 	case <-time.After(Patience):
 		require.FailNow(p.T, "slipway up does not stop", p.Output())
 	}

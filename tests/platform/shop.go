@@ -116,7 +116,7 @@ func (p *Platform) Deliver(webhook string, d Delivery) (status int, body []byte)
 			request.Header.Set(k, v)
 		}
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := p.HTTP.Do(request)
 	require.NoError(p.T, err)
 	defer response.Body.Close()
 	body, err = io.ReadAll(response.Body)

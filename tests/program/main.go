@@ -9,7 +9,6 @@ package main
 
 import (
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -18,16 +17,15 @@ import (
 )
 
 func main() {
-	log.SetFlags(0)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	switch mode := os.Getenv("MODE"); mode {
 	case "exit":
-		log.Print("reading the settings")
-		log.Print("fatal: DATABASE_URL is not set")
+		fmt.Fprintln(os.Stderr, "reading the settings")
+		fmt.Fprintln(os.Stderr, "fatal: DATABASE_URL is not set")
 		os.Exit(3)
 	case "silent":
-		log.Print("warming up, for ever")
+		fmt.Fprintln(os.Stderr, "warming up, for ever")
 	case "elsewhere":
 		serve("127.0.0.1:0")
 	default:
@@ -39,12 +37,17 @@ func main() {
 func serve(address string) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		log.Fatal(err)
+		fail(err)
 	}
-	log.Printf("listening on %s", l.Addr())
+	fmt.Fprintln(os.Stderr, "listening on", l.Addr())
 	go func() {
-		log.Fatal(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"version":%q}`, os.Getenv("VERSION"))
 		})))
 	}()
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
