@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -197,6 +198,50 @@ func TestRedrive_OneOfTwoConsumers_ReachesThatOneAlone(t *testing.T) {
 	require.NoError(t, h.bus.Redrive(t.Context(), l.Consumer, l.Seq))
 	require.Equal(t, []int{4, 4}, []int{await(t, command, "the command"), await(t, command, "it again")})
 	h.letters(0)
+}
+
+func TestRedrive_CommandThatNobodyHandled_ReachesWhoHandlesItNow(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	nop := func(context.Context, Message[pingData]) error { return nil }
+	stop := h.run(On(throw, "tester-throw", nop))
+	h.publish(event(t, catch, 7))
+	l := h.letters(1)[0]
+	require.Equal(t, "tester-commands", l.Consumer)
+	require.Equal(t, 1, l.Deliveries)
+	stop()
+
+	caught, tries := make(chan Message[pingData], 10), make(chan int, 10)
+	h.run(On(throw, "tester-throw", nop), On(catch, "tester-catch", func(_ context.Context, m Message[pingData]) error {
+		tries <- m.Delivery
+		if m.Delivery == 1 {
+			return errors.New("once more, please")
+		}
+		caught <- m
+		return nil
+	}, Backoff(fast)))
+	require.NoError(t, h.bus.Redrive(t.Context(), l.Consumer, l.Seq))
+	got := await(t, caught, "the command")
+	require.Equal(t, 7, got.Data.N)
+	require.Equal(t, "tester-catch", got.Cause.Consumer)
+	require.Equal(t, []int{1, 2}, drained(tries), "a redriven one is tried again, too")
+	h.letters(0)
+}
+
+func TestConsume_CommandWithItsOwnBackoff_IsTriedAgainByThat(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	asked, done := make(chan int, 10), make(chan struct{}, 1)
+	h.run(On(throw, "tester-throw", func(_ context.Context, m Message[pingData]) error {
+		if m.Delivery < 3 {
+			return errors.New("not yet")
+		}
+		done <- struct{}{}
+		return nil
+	}, Backoff(func(delivery int) time.Duration { asked <- delivery; return time.Millisecond })))
+	h.publish(event(t, throw, 1))
+	await(t, done, "the third try")
+	require.Equal(t, []int{1, 2}, drained(asked))
 }
 
 func TestDeadLetters_MoreThanAPage_PagedInOrder(t *testing.T) {

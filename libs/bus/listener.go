@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/slipway-idp/slipway/libs/bus/jetstream"
 )
 
 // listener is one durable at the server with the consumers that it dispatches
@@ -17,9 +19,10 @@ type listener struct {
 	subjects []string
 	history  bool
 	settings settings
-	// find is the consumer that a message is for. Of one that is for nobody it
-	// is a consumer without a handler, under whose name it is parked.
-	find func(subject string) Consumer
+	// find is the consumer that a message is for, by the subject it has here and
+	// the one it was published on first. Of one that is for nobody it is a
+	// consumer without a handler, under whose name it is parked.
+	find func(subject, first string) Consumer
 }
 
 func commandsDurable(service string) string { return service + "-commands" }
@@ -55,13 +58,14 @@ func listeners(service string, consumers []Consumer) ([]listener, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	var unknown func(subject, first string) Consumer
 	if len(commands) > 0 {
 		l := commandsOf(service, commands)
-		byName[l.durable] = Consumer{Durable: l.durable, stream: StreamCommands}
+		unknown = l.find
 		all = append(all, l)
 	}
 	if len(byName) > 0 {
-		all = append(all, redrivesOf(service, byName, commands))
+		all = append(all, redrivesOf(service, byName, unknown))
 	}
 	return all, nil
 }
@@ -69,7 +73,7 @@ func listeners(service string, consumers []Consumer) ([]listener, error) {
 func own(c Consumer) listener {
 	return listener{
 		durable: c.Durable, stream: c.stream, subjects: c.subjects, history: c.settings.history, settings: c.settings,
-		find: func(string) Consumer { return c },
+		find: func(string, string) Consumer { return c },
 	}
 }
 
@@ -83,8 +87,8 @@ func commandsOf(service string, commands map[string]Consumer) listener {
 	}
 	return listener{
 		durable: name, stream: StreamCommands, subjects: []string{"cmd." + service + ".>"}, history: true, settings: s,
-		find: func(subject string) Consumer {
-			if c, ok := commands[subject]; ok {
+		find: func(_, first string) Consumer {
+			if c, ok := commands[first]; ok {
 				return c
 			}
 			return Consumer{Durable: name, settings: s}
@@ -92,31 +96,53 @@ func commandsOf(service string, commands map[string]Consumer) listener {
 	}
 }
 
-// redrivesOf gives redriven messages to the consumer that their subject names,
-// or, where that is the commands' durable, to the handler of the command.
-func redrivesOf(service string, byName, commands map[string]Consumer) listener {
+// redrivesOf gives redriven messages to the consumer that their subject names.
+// A command that nobody handled was parked under the commands' durable: it goes
+// to who handles it now.
+func redrivesOf(service string, byName map[string]Consumer, command func(subject, first string) Consumer) listener {
 	l := listener{durable: redriveDurable(service), stream: StreamDeadLetters, history: true, settings: newSettings(nil)}
 	for name := range byName {
 		l.subjects = append(l.subjects, "redrive."+name)
 	}
+	if command != nil {
+		l.subjects = append(l.subjects, "redrive."+commandsDurable(service))
+	}
 	slices.Sort(l.subjects)
-	l.find = func(subject string) Consumer { return byName[strings.TrimPrefix(subject, "redrive.")] }
+	l.find = func(subject, first string) Consumer {
+		if c, ok := byName[strings.TrimPrefix(subject, "redrive.")]; ok {
+			return c
+		}
+		return command(subject, first)
+	}
 	return l
 }
 
+// consumerOf is the consumer that a received message is for.
+func (l listener) consumerOf(r jetstream.Received) Consumer {
+	return l.find(r.Subject(), l.first(r))
+}
+
+// first is the subject on which a message was published first.
+func (l listener) first(r jetstream.Received) string {
+	if l.stream == StreamDeadLetters {
+		return firstOf(r.Header(), headerSubject, r.Subject())
+	}
+	return r.Subject()
+}
+
 // config is the durable as it should be at the server.
-func (l listener) config() jetstream.ConsumerConfig {
-	c := jetstream.ConsumerConfig{
+func (l listener) config() natsjs.ConsumerConfig {
+	c := natsjs.ConsumerConfig{
 		Durable:        l.durable,
 		FilterSubjects: l.subjects,
-		DeliverPolicy:  jetstream.DeliverNewPolicy,
-		AckPolicy:      jetstream.AckExplicitPolicy,
+		DeliverPolicy:  natsjs.DeliverNewPolicy,
+		AckPolicy:      natsjs.AckExplicitPolicy,
 		AckWait:        l.settings.ackWait,
 		MaxDeliver:     -1, // giving up is ours, before the handler is called
 		MaxAckPending:  maxAckPending,
 	}
 	if l.history {
-		c.DeliverPolicy = jetstream.DeliverAllPolicy
+		c.DeliverPolicy = natsjs.DeliverAllPolicy
 	}
 	return c
 }

@@ -44,7 +44,7 @@ func (b *Bus) park(l listener) message.HandlerMiddleware {
 			if !ok {
 				return next(msg)
 			}
-			c := l.find(r.Subject())
+			c := l.consumerOf(r)
 			delivery, _ := r.Delivery()
 			if delivery > c.settings.maxDeliveries {
 				return nil, b.deadLetter(ctx, c.Durable, r, errExhausted)

@@ -93,9 +93,11 @@ func (b *Bus) subscriber(l listener, made natsjs.Consumer) message.Subscriber {
 		Concurrency: l.settings.concurrency,
 		Prefetch:    l.settings.prefetch,
 		Lane:        lane,
-		Backoff:     l.settings.backoff,
-		Heartbeat:   l.settings.ackWait / 3,
-		Log:         b.log,
+		Backoff: func(r jetstream.Received, delivery int) time.Duration {
+			return l.consumerOf(r).settings.backoff(delivery)
+		},
+		Heartbeat: l.settings.ackWait / 3,
+		Log:       b.log,
 	})
 }
 
@@ -120,19 +122,16 @@ func (b *Bus) handler(l listener) message.NoPublishHandlerFunc {
 		if !ok {
 			return errors.New("message did not come from JetStream")
 		}
-		c := l.find(r.Subject())
+		c := l.consumerOf(r)
 		if c.handle == nil {
-			return Permanent(fmt.Errorf("nobody handles %s", r.Subject()))
+			return Permanent(fmt.Errorf("nobody handles %s", l.first(r)))
 		}
 		e, err := events.DecodeNATS(r.Header(), r.Body())
 		if err != nil {
 			return Permanent(err)
 		}
 		delivery, sequence := r.Delivery()
-		d := delivered{event: e, cause: events.CauseOf(e, c.Durable), subject: r.Subject(), delivery: delivery, sequence: sequence}
-		if l.stream == StreamDeadLetters {
-			d.subject = firstOf(r.Header(), headerSubject, d.subject)
-		}
+		d := delivered{event: e, cause: events.CauseOf(e, c.Durable), subject: l.first(r), delivery: delivery, sequence: sequence}
 		ctx := msg.Context()
 		if c.settings.timeout > 0 {
 			var cancel context.CancelFunc

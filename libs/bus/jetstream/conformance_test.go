@@ -119,7 +119,7 @@ func (b *broker) pubSub(t *testing.T, group string) (message.Publisher, message.
 				Durable: group, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second,
 			})
 		},
-		Backoff:      func(int) time.Duration { return time.Millisecond },
+		Backoff:      func(Received, int) time.Duration { return time.Millisecond },
 		Heartbeat:    time.Second,
 		CloseTimeout: 200 * time.Millisecond,
 	})

@@ -31,7 +31,7 @@ type SubscriberConfig struct {
 	// lanes never run side by side. By the NATS subject when nil.
 	Lane func(header map[string][]string, subject string) string
 	// Backoff is the wait after the n-th delivery was nacked; 100 ms when nil.
-	Backoff func(delivery int) time.Duration
+	Backoff func(r Received, delivery int) time.Duration
 	// Heartbeat is how often the server is told that a message is still at
 	// work: well below the consumer's AckWait. 3 s when zero.
 	Heartbeat time.Duration
@@ -52,7 +52,7 @@ func (c SubscriberConfig) withDefaults() SubscriberConfig {
 		c.Lane = func(_ map[string][]string, subject string) string { return subject }
 	}
 	if c.Backoff == nil {
-		c.Backoff = func(int) time.Duration { return 100 * time.Millisecond }
+		c.Backoff = func(Received, int) time.Duration { return 100 * time.Millisecond }
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 3 * time.Second

@@ -212,7 +212,7 @@ func (s *subscription) hand(pulling, work context.Context, m jetstream.Msg) {
 	case <-msg.Acked():
 		err = m.Ack()
 	case <-msg.Nacked():
-		err = m.NakWithDelay(s.c.Backoff(delivery(m)))
+		err = m.NakWithDelay(s.c.Backoff(Received{m}, delivery(m)))
 	case <-work.Done():
 		err = m.Nak()
 	}
