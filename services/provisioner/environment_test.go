@@ -249,6 +249,42 @@ func need(name, typ string, params map[string]any) map[string]any {
 	return map[string]any{name: map[string]any{"type": typ, "params": params}}
 }
 
+func TestCreate_FromAnother_IsMadeWithAllThatWasAskedOfItUnderItsOwnNames(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	const environments = "/api/v1/projects/shop/environments"
+	var op sagaapi.Operation
+	p.ok(http.StatusAccepted, http.MethodPost, environments,
+		map[string]any{"name": "dev", "type": "development", "resources": need("cache", "redis", nil)}, &op)
+	require.Equal(t, saga.Done, p.end(op.ID).Status)
+	p.ensure(cmd("v1", resources{"receipts": {Type: "s3"}, "gone": {Type: "redis"}}))
+	p.await("resources.ready", 1)
+	p.ensure(cmd("v2", resources{"receipts": {Type: "s3"}, "cache": {Type: "redis", Class: "sized", Params: map[string]any{"size": 7}}}))
+	p.await("resources.ready", 2)
+
+	problem := p.refused(http.StatusNotFound, http.MethodPost, environments, map[string]any{"name": "copy", "from": "dve"})
+	require.Contains(t, problem.Detail, "Did you mean dev?")
+
+	var copied sagaapi.Operation
+	p.ok(http.StatusAccepted, http.MethodPost, environments, map[string]any{"name": "copy", "from": "dev"}, &copied)
+	require.Equal(t, saga.Done, p.end(copied.ID).Status)
+	var env struct {
+		Type string
+		Spec map[string]struct {
+			Type, Class string
+			Params      map[string]any
+		}
+	}
+	p.ok(http.StatusOK, http.MethodGet, environments+"/copy", nil, &env)
+	require.Equal(t, "development", env.Type)
+	require.Len(t, env.Spec, 3, "what only the older set of the workload asked for is not in it")
+	require.Equal(t, "redis", env.Spec["cache"].Type)
+	require.Equal(t, "s3", env.Spec["receipts"].Type)
+	require.Equal(t, "sized", env.Spec["orders-cache"].Class)
+	require.Equal(t, map[string]any{"size": float64(7)}, env.Spec["orders-cache"].Params)
+	require.Subset(t, p.Driver.Existing(), []string{"shop.copy.cache", "shop.copy.orders-cache", "shop.copy.receipts", "shop.dev.cache", "shop.dev.orders.receipts"})
+}
+
 func TestDelete_EverythingIsGoneInReverseOrder(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

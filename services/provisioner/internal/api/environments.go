@@ -85,12 +85,20 @@ func (a *API) createEnvironment(w http.ResponseWriter, r *http.Request) error {
 		Type      string                     `json:"type"`
 		TTL       string                     `json:"ttl"`
 		Resources map[string]definition.Need `json:"resources"`
+		From      string                     `json:"from"` // another environment, whose resources it gets too
 		DryRun    bool                       `json:"dryRun"`
 	}
 	if err := httpapi.Decode(r, &body); err != nil {
 		return err
 	}
 	wish := environment.Wish{Project: r.PathValue("project"), Name: body.Name, Type: body.Type, TTL: body.TTL, Resources: body.Resources}
+	if body.From != "" {
+		like, err := a.Environments.Like(r.Context(), wish, body.From)
+		if err != nil {
+			return err
+		}
+		wish = like
+	}
 	dry, _ := strconv.ParseBool(r.URL.Query().Get("dryRun"))
 	if dry || body.DryRun {
 		steps, err := a.Environments.Plan(r.Context(), wish)

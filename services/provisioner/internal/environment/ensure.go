@@ -52,7 +52,7 @@ func (e *Environments) Ensure(ctx context.Context, cause events.Cause, cmd pe.En
 		env.Claims[cmd.Claim] = &Claim{
 			Workload: cmd.Workload, Status: Ensuring, Digest: digest, Since: e.cfg.Clock().UTC(), Before: c,
 			Saga:  derive("res-", cmd.Project, cmd.Environment, cmd.Claim, cmd.SagaID, cmd.StepID, fmt.Sprint(cmd.Attempt), digest),
-			Names: namesOf(g), Keys: keysOf(g), Waiters: []pe.Request{cmd.Request},
+			Names: namesOf(g), Needs: needsOf(cmd), Keys: keysOf(g), Waiters: []pe.Request{cmd.Request},
 		}
 		return nil, nil
 	})
@@ -109,14 +109,19 @@ func (e *Environments) consider(ctx context.Context, cmd pe.EnsureResourcesData)
 	if in.Type, in.TTL, err = e.typeAndTTL(ctx, typ, cmd.TTL); err != nil {
 		return in, graph.Graph{}, "", err
 	}
-	needs := map[string]definition.Need{}
-	for name, r := range cmd.Resources {
-		needs[name] = definition.Need{Type: r.Type, Class: r.Class, ID: r.ID, Params: r.Params}
-	}
+	needs := needsOf(cmd)
 	g, err := e.Graph(ctx, graph.Request{
 		Project: cmd.Project, Environment: cmd.Environment, EnvironmentType: in.Type, Workload: cmd.Workload, Resources: needs,
 	})
 	return in, g, digest(needs), err
+}
+
+func needsOf(cmd pe.EnsureResourcesData) map[string]definition.Need {
+	needs := map[string]definition.Need{}
+	for name, r := range cmd.Resources {
+		needs[name] = definition.Need{Type: r.Type, Class: r.Class, ID: r.ID, Params: r.Params}
+	}
+	return needs
 }
 
 // typeAndTTL finds the type, and how long an environment of it may live.

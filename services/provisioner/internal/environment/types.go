@@ -80,9 +80,12 @@ type Claim struct {
 	Saga     string            `json:"saga"`             // that ensures or releases it
 	Digest   string            `json:"digest,omitempty"` // of what was asked for
 	Names    map[string]string `json:"names,omitempty"`  // what it calls them: name to key
-	Keys     []KeyAfter        `json:"keys,omitempty"`   // all it needs, each after what it depends on
-	Since    time.Time         `json:"since"`
-	Before   *Claim            `json:"before,omitempty"` // what it held before Saga
+	// Needs are what a workload asked for, by name; none where a release of
+	// Slipway before this field took the claim.
+	Needs  map[string]definition.Need `json:"needs,omitempty"`
+	Keys   []KeyAfter                 `json:"keys,omitempty"` // all it needs, each after what it depends on
+	Since  time.Time                  `json:"since"`
+	Before *Claim                     `json:"before,omitempty"` // what it held before Saga
 
 	Waiters       []pe.Request        `json:"waiters,omitempty"`   // who is told when it is held
 	Releasers     []pe.Request        `json:"releasers,omitempty"` // who is told when it is released
