@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
+	jsonschema "github.com/santhosh-tekuri/jsonschema/v5"
 	"github.com/score-spec/score-go/loader"
 	"github.com/score-spec/score-go/schema"
 	"github.com/score-spec/score-go/types"
@@ -70,6 +72,12 @@ type Workload struct {
 	Digest string // of the content, whatever its layout: sha256:…
 }
 
+// compiled is Score's own schema. Compiling it takes some ten milliseconds,
+// which is most of reading a file, so it is done once.
+var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.CompileString("score-v1b1.json", schema.ScoreSchemaV1b1)
+})
+
 // Load reads one Score file. source is what faults call it, firstLine the line
 // its text begins at (1 for a file of its own). Anything wrong is an *InvalidError.
 func Load(source string, firstLine int, text []byte) (Workload, error) {
@@ -84,7 +92,11 @@ func Load(source string, firstLine int, text []byte) (Workload, error) {
 	if err := p.root.Decode(&raw); err != nil {
 		return Workload{}, &InvalidError{Faults: []Fault{p.syntax(err)}}
 	}
-	if err := schema.Validate(raw); err != nil {
+	rules, err := compiled()
+	if err != nil {
+		return Workload{}, &InvalidError{Faults: []Fault{p.at(nil, err.Error(), "")}}
+	}
+	if err := rules.Validate(raw); err != nil {
 		return Workload{}, &InvalidError{Faults: p.schemaFaults(err)}
 	}
 	if _, err := schema.ApplyCommonUpgradeTransforms(raw); err != nil {
