@@ -18,8 +18,9 @@ import (
 // machine is this machine as the kernel and the file system tell it.
 type machine struct{ root string }
 
-// process is one of the platform's or of what it started: everything whose
-// program, working folder, arguments or environment lies in the demo's folder.
+// process is one of the platform's or of what it started: its program lies in
+// the demo's folder, or it bears the marker of a process that the platform
+// keeps and works there. Somebody who only looks at the folder is none.
 type process struct {
 	pid  int
 	what string // "slipway ingress …"
@@ -43,8 +44,8 @@ func (m *machine) processes() []process {
 		cwd, _ := os.Readlink(filepath.Join(dir, "cwd"))
 		args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
-		if !strings.HasPrefix(exe, m.root) && !strings.HasPrefix(cwd, m.root) &&
-			!bytes.Contains(args, []byte(m.root)) && !bytes.Contains(env, []byte(m.root)) {
+		kept := bytes.Contains(env, []byte("SLIPWAY_PROCESS=")) && (strings.HasPrefix(cwd, m.root) || bytes.Contains(env, []byte(m.root)))
+		if !strings.HasPrefix(exe, m.root+"/") && !kept {
 			continue
 		}
 		p := process{pid: pid, exe: exe, env: map[string]string{}}

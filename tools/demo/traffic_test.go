@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -92,11 +93,17 @@ func TestDifference_NamesWhatCameAndWhatWent(t *testing.T) {
 func TestMachine_ProcessOfTheFolder_IsSeenAndEnded(t *testing.T) {
 	t.Parallel()
 	m := &machine{root: t.TempDir()}
+	onlooker := exec.Command("sleep", "60")
+	onlooker.Dir = m.root
 	cmd := exec.Command("sleep", "60")
 	cmd.Dir = m.root
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	cmd.Env = append(cmd.Environ(), "SLIPWAY_PROCESS=a/b")
+	for _, c := range []*exec.Cmd{onlooker, cmd} {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	defer func() { _ = onlooker.Process.Kill(); _ = onlooker.Wait() }()
 	seen := m.processes()
 	if len(seen) != 1 || seen[0].pid != cmd.Process.Pid || seen[0].what != "sleep 60" {
 		t.Errorf("seen: %v", seen)
@@ -106,6 +113,9 @@ func TestMachine_ProcessOfTheFolder_IsSeenAndEnded(t *testing.T) {
 	}
 	if err := cmd.Wait(); err == nil {
 		t.Error("it ended by itself")
+	}
+	if err := onlooker.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Error("somebody who only looks at the folder was ended")
 	}
 	if seen := m.processes(); len(seen) > 0 {
 		t.Errorf("still seen: %v", seen)
