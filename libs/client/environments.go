@@ -10,9 +10,10 @@ import (
 // "2d"; "" leaves it to the type.
 type EnvironmentRequest struct {
 	Name      string              `json:"name"`
-	Type      string              `json:"type"`
+	Type      string              `json:"type,omitempty"` // that of From where it is ""
 	TTL       string              `json:"ttl,omitempty"`
 	Resources map[string]Resource `json:"resources,omitempty"`
+	From      string              `json:"from,omitempty"` // another environment, whose resources it is made with too
 	DryRun    bool                `json:"dryRun,omitempty"`
 }
 

@@ -61,7 +61,7 @@ func (p *projects) handler() http.Handler {
 			case "same":
 				return want, want, nil
 			}
-			return map[string]any{"spec": projectSpec{Description: "was", Parent: "s3cret", Wait: document.Duration(time.Hour), Labels: map[string]string{"a/b": "1"}}}, want, nil
+			return map[string]any{"spec": projectSpec{Description: "was", Parent: "s3cret", Any: "", Wait: document.Duration(time.Hour), Labels: map[string]string{"a/b": "1"}}}, want, nil
 		},
 		Secret: []string{"/spec/parent"},
 		Schema: docapi.SchemaOf[projectSpec]("Project", "A project.", "description"),
@@ -135,12 +135,13 @@ func TestPreview_EachDocument_SaysWhatWouldChangeAndChangesNothing(t *testing.T)
 	t.Parallel()
 	var p projects
 	w := post(t, p.handler(), "/documents/preview", frame+"new}\nspec: {description: x}", frame+"same}\nspec: {description: x}",
-		frame+"old}\nspec: {description: now, parent: base, wait: 2h, labels: {}}")
+		frame+"old}\nspec: {description: now, parent: base, wait: 2h, labels: {}, any: 3}")
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.JSONEq(t, `{"results":[
 		{"kind":"Project","name":"new","project":"shop","result":"created"},
 		{"kind":"Project","name":"same","project":"shop","result":"unchanged"},
 		{"kind":"Project","name":"old","project":"shop","result":"updated","changes":[
+			{"field":"/spec/any","new":3},
 			{"field":"/spec/description","old":"was","new":"now"},
 			{"field":"/spec/labels/a~1b","old":"1"},
 			{"field":"/spec/parent","secret":true},

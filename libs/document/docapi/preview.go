@@ -108,6 +108,12 @@ func differ(at string, before, after any, out *[]Change) {
 			differ(at+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), b[name], a[name], out)
 		}
 	default:
+		if empty(before) {
+			before = nil
+		}
+		if empty(after) {
+			after = nil
+		}
 		*out = append(*out, Change{Field: at, Old: before, New: after})
 	}
 }

@@ -95,6 +95,57 @@ Nothing was changed: this was a dry run.
 `, out)
 }
 
+func TestEnvDiff_TwoEnvironments_AreToldSideBySide(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("GET /api/v1/projects/shop/environments/dev", http.StatusOK, `{"name":"dev","resources":[
+		{"name":"bucket","type":"s3","class":"default","definition":"plain"},
+		{"name":"orders.cache","type":"redis","class":"gold","definition":"big","workloads":["orders"]},
+		{"name":"web.cache","type":"redis","class":"default","definition":"small","workloads":["web"]}]}`)
+	p.answers("GET /api/v1/projects/shop/environments/pr-1", http.StatusOK, `{"name":"pr-1","resources":[
+		{"name":"cache","type":"redis","class":"default","definition":"small"},
+		{"name":"web-cache","type":"redis","class":"default","definition":"small"}]}`)
+	p.answers("GET /api/v1/projects/shop/deployment-sets", http.StatusOK, `{"items":[
+		{"environment":"dev","current":true,"workloads":{"orders":{"artifact":"orders@sha256:`+strings.Repeat("a", 64)+`"}}},
+		{"environment":"dev","current":false,"workloads":{"old":{"artifact":"old@sha256:b"}}},
+		{"environment":"pr-1","current":true,"workloads":{"orders":{"artifact":"orders@sha256:`+strings.Repeat("c", 64)+`"}}}]}`)
+	code, out, errs := p.slipway(t, "env", "diff", "dev", "pr-1", "-p", "shop")
+	require.Zero(t, code, errs)
+	var lines []string
+	for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
+		lines = append(lines, line(l))
+	}
+	require.Equal(t, []string{
+		"KIND NAME DEV PR-1",
+		"≠ resource bucket s3 by plain –",
+		"≠ resource cache redis/gold by big redis by small",
+		"= resource web-cache redis by small redis by small",
+		"≠ workload orders orders@sha256:aaaaaaaaaaaa orders@sha256:cccccccccccc",
+		"3 of 4 differ.",
+	}, lines)
+}
+
+func TestEnvClone_AsksForOneLikeAnother(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"env", "clone", "dev", "pr-1"}, {"env", "create", "pr-1", "--from", "dev"}} {
+		p := newPlatform(t)
+		var sent string
+		p.mux.HandleFunc("POST /api/v1/projects/shop/environments", func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			sent = string(body)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"id":"env-1","status":"running"}`)
+		})
+		code, _, errs := p.slipway(t, append(args, "-p", "shop")...)
+		require.Zero(t, code, errs)
+		require.JSONEq(t, `{"name":"pr-1","from":"dev"}`, sent)
+	}
+	p := newPlatform(t)
+	code, _, errs := p.slipway(t, "env", "create", "pr-1", "-p", "shop")
+	require.Equal(t, 2, code)
+	require.Contains(t, errs, "type")
+}
+
 func TestApply_Mistakes_AreToldWithTheirPlace(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

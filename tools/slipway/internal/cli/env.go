@@ -13,8 +13,8 @@ import (
 )
 
 func (a *app) envCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "env", Short: "Environments: make, list, extend, delete"}
-	cmd.AddCommand(a.envCreateCommand(), a.envListCommand(), a.envExtendCommand(), a.envDeleteCommand())
+	cmd := &cobra.Command{Use: "env", Short: "Environments: make, clone, compare, list, extend, delete"}
+	cmd.AddCommand(a.envCreateCommand(), a.envCloneCommand(), a.envDiffCommand(), a.envListCommand(), a.envExtendCommand(), a.envDeleteCommand())
 	return cmd
 }
 
@@ -25,49 +25,83 @@ func (a *app) envCreateCommand() *cobra.Command {
 		wait bool
 	)
 	cmd := &cobra.Command{
-		Use:     "create NAME --type T",
-		Short:   "Make an environment",
-		Example: `  slipway env create pr-42 --type preview --ttl 48h --wait`,
-		Args:    exactly("NAME"),
+		Use:   "create NAME --type T",
+		Short: "Make an environment",
+		Example: `  slipway env create pr-42 --type preview --ttl 48h --wait
+  slipway env create pr-42 --type preview --from dev`,
+		Args: exactly("NAME"),
 	}
 	cmd.Flags().StringVar(&r.Type, "type", "", "environment type, such as preview")
 	cmd.Flags().StringVar(&r.TTL, "ttl", "", "how long it lives, such as 48h or 2d; else as its type says")
 	cmd.Flags().StringVarP(&file, "resources", "r", "", "Score file whose resources it is made with")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show the steps, and take none")
 	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
-	need(cmd, "type")
+	cmd.Flags().StringVar(&r.From, "from", "", "environment whose resources it is made with, anew; of its type too, if --type names none")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r.Name = args[0]
-		if r.TTL != "" {
-			if _, err := document.ParseDuration(r.TTL); err != nil {
-				return usage(cmd, "--ttl: "+err.Error())
-			}
+		if r.Type == "" && r.From == "" {
+			return usage(cmd, "--type is missing; or name an environment to make it like, with --from")
 		}
-		if file != "" {
-			resources, err := a.resourcesOf(file)
-			if err != nil {
-				return err
-			}
-			r.Resources = resources
-		}
-		c, project, err := a.inProject(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if r.DryRun {
-			plan, err := c.PlanEnvironment(cmd.Context(), project, r)
-			if err != nil {
-				return err
-			}
-			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
-		}
-		op, err := c.CreateEnvironment(cmd.Context(), project, r)
-		if err != nil {
-			return err
-		}
-		return a.accepted(cmd, c, op, wait, verbs{"Created", "Failed"})
+		return a.createEnvironment(cmd, r, file, wait)
 	}
 	return cmd
+}
+
+func (a *app) envCloneCommand() *cobra.Command {
+	var (
+		r    client.EnvironmentRequest
+		wait bool
+	)
+	cmd := &cobra.Command{
+		Use:   "clone FROM NAME",
+		Short: "Make an environment with the resources that another one has, anew",
+		Long: `Make an environment of the same type as another one, with all resources that it
+and its workloads asked for: as new ones, with nothing in them. What runs there
+is not deployed; slipway promote does that.`,
+		Args: exactly("FROM", "NAME"),
+	}
+	cmd.Flags().StringVar(&r.Type, "type", "", "another environment type")
+	cmd.Flags().StringVar(&r.TTL, "ttl", "", "how long it lives, such as 48h or 2d; else as its type says")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show the steps, and take none")
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r.From, r.Name = args[0], args[1]
+		return a.createEnvironment(cmd, r, "", wait)
+	}
+	return cmd
+}
+
+// createEnvironment makes one, or shows the plan, with the resources of a Score
+// file if one is named.
+func (a *app) createEnvironment(cmd *cobra.Command, r client.EnvironmentRequest, file string, wait bool) error {
+	if r.TTL != "" {
+		if _, err := document.ParseDuration(r.TTL); err != nil {
+			return usage(cmd, "--ttl: "+err.Error())
+		}
+	}
+	if file != "" {
+		resources, err := a.resourcesOf(file)
+		if err != nil {
+			return err
+		}
+		r.Resources = resources
+	}
+	c, project, err := a.inProject(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if r.DryRun {
+		plan, err := c.PlanEnvironment(cmd.Context(), project, r)
+		if err != nil {
+			return err
+		}
+		return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
+	}
+	op, err := c.CreateEnvironment(cmd.Context(), project, r)
+	if err != nil {
+		return err
+	}
+	return a.accepted(cmd, c, op, wait, verbs{"Created", "Failed"})
 }
 
 // resourcesOf reads the resources of a Score file.
