@@ -59,11 +59,16 @@ func (c *chat) await(t *testing.T, parts ...string) {
 	}
 }
 
-// deliver tells of a good build and expects it to be taken.
-func deliver(t *testing.T, p *platform.Platform, commit string) {
+// deliver tells of a good build, expects it to be taken and returns its
+// correlation id.
+func deliver(t *testing.T, p *platform.Platform, commit string) string {
 	t.Helper()
 	status, body := p.Deliver("github", platform.Workflow(platform.Build{Repository: "orders", Commit: commit}, "delivery-"+commit))
 	require.Equal(t, http.StatusAccepted, status, string(body))
+	var taken struct{ CorrelationID string }
+	require.NoError(t, json.Unmarshal(body, &taken))
+	require.NotEmpty(t, taken.CorrelationID)
+	return taken.CorrelationID
 }
 
 // deployed brings a release of orders to dev by a delivery, as CI does.
@@ -105,7 +110,7 @@ const (
 func TestStory_ActsOneToFourAndDown_AsTheProductPromises(t *testing.T) {
 	chat := newChat(t)
 	p := platform.New(t, binaries)
-	before := leftovers.Take(t, t.TempDir(), 0) // nothing at all
+	nothing := leftovers.Take(t, t.TempDir(), 0)
 	p.Start()
 	p.ApplyShop(chat.URL)
 
@@ -117,13 +122,17 @@ func TestStory_ActsOneToFourAndDown_AsTheProductPromises(t *testing.T) {
 	p.PushOrders(binaries, "shop", commit2, "v2")
 	watch := openloop.Start(t, openloop.Config{Address: p.Ingress, Host: orders})
 	require.NoError(t, watch.AwaitVersion("v1", platform.Patience))
-	deliver(t, p, commit2)
+	upgrade := deliver(t, p, commit2)
 	p.Restart()
 	require.NoError(t, watch.AwaitVersion("v2", platform.Patience))
 	event(t, p, "dev.cdevents.service.upgraded.", "orders")
+	p.Await("v1 to be drained and stopped", func() bool { return running(p) == 0 })
 	report := watch.Stop()
 	require.Empty(t, report.Failures)
-	require.Positive(t, report.Streams)
+	require.Positive(t, report.Answered["v1"])
+	require.Positive(t, report.Answered["v2"])
+	require.Greater(t, report.Streams, 2, "uploads and event streams that began on v1 and ended well")
+	t.Logf("%d requests, by version %v, and %d streams", report.Sent, report.Answered, report.Streams)
 	require.Equal(t, "v2", p.Version(orders))
 
 	// Act 3: v3 never becomes ready; all that it brought goes again.
@@ -148,11 +157,27 @@ func TestStory_ActsOneToFourAndDown_AsTheProductPromises(t *testing.T) {
 	_, err := p.Client().Get(p.Context(), client.ProjectPath("shop", "environments", "pr-42"))
 	require.True(t, client.IsNotFound(err), "%v", err)
 
+	// A delivery that comes again is the same one, and has no second effect.
+	published := eventCount(t, p)
+	require.Equal(t, upgrade, deliver(t, p, commit2))
+	require.Equal(t, published, eventCount(t, p))
+	require.Equal(t, "v2", p.Version(orders))
+
+	// Act 6: one timeline tells all of it, from the push to the traffic.
+	timeline, err := p.Client().Get(p.Context(), client.PathOf("api", "v1", "timelines", upgrade))
+	require.NoError(t, err)
+	for _, part := range []string{
+		"dev.cdevents.pipelinerun.finished.", "dev.cdevents.artifact.published.", "dev.slipway.deployer.deployment.requested.",
+		"dev.slipway.policy.decision.made.", "dev.slipway.deployer.traffic.shifted.", "dev.cdevents.service.upgraded.",
+	} {
+		require.Contains(t, text(t, timeline), part)
+	}
+
 	// The end: down leaves no process and no port.
 	p.Down()
 	after := leftovers.Take(t, p.Dir, 0)
-	require.Equal(t, before.Processes, after.Processes)
-	require.Equal(t, before.Ports, after.Ports)
+	require.Equal(t, nothing.Processes, after.Processes)
+	require.Equal(t, nothing.Ports, after.Ports)
 }
 
 // settle looks at what there is once nothing moves any more: the release that

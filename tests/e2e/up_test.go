@@ -5,7 +5,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,6 +60,30 @@ func TestUp_GivenPortTaken_RefusedSayingWhich(t *testing.T) {
 			require.Contains(t, out, flag)
 		})
 	}
+}
+
+func TestUp_DefaultPortsTaken_TakesFreeOnesAndSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:8080", "127.0.0.1:4222", "127.0.0.1:8088"} {
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue // somebody else has it, which is as good
+		}
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+	}
+	p := platform.New(t, binaries)
+	p.Listen, p.NATS, p.Ingress = "", "", ""
+	p.Spawn()
+	p.Await("the announcement", func() bool { return strings.Contains(p.Output(), "try ") })
+	for _, taken := range []string{"8080 was taken", "4222 was taken", "8088 was taken"} {
+		require.Contains(t, p.Output(), taken)
+	}
+	address := regexp.MustCompile(`portal +http://(\S+)`).FindStringSubmatch(p.Output())
+	require.Len(t, address, 2, p.Output())
+	p.Listen = address[1]
+	require.NoError(t, p.Client().Ready(p.Context()))
+	p.Stop()
 }
 
 func TestUp_WrongUse_ExitCodeTwo(t *testing.T) {

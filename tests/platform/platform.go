@@ -94,20 +94,25 @@ func (p *Platform) Start() *Platform {
 // Spawn starts `slipway up` without waiting for anything.
 func (p *Platform) Spawn() {
 	p.T.Helper()
-	args := append([]string{"up", "--data", p.Dir, "--listen", p.Listen, "--nats-listen", p.NATS, "--ingress-listen", p.Ingress}, p.Args...)
+	args := append([]string{"up", "--data", p.Dir}, p.Args...)
+	for flag, address := range map[string]string{"--listen": p.Listen, "--nats-listen": p.NATS, "--ingress-listen": p.Ingress} {
+		if address != "" { // otherwise the platform's default
+			args = append(args, flag, address)
+		}
+	}
 	p.logs++
 	log, err := os.Create(filepath.Join(p.home, fmt.Sprintf("up-%d.log", p.logs)))
 	require.NoError(p.T, err)
-	p.cmd = p.command(args...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	require.NoError(p.T, p.cmd.Start())
+	cmd := p.command(args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	require.NoError(p.T, cmd.Start())
 	done := make(chan struct{})
-	p.done = done
-	go func(cmd *exec.Cmd) {
+	p.cmd, p.done = cmd, done
+	go func() {
 		p.exit = cmd.Wait()
 		_ = log.Close()
 		close(done)
-	}(p.cmd)
+	}()
 }
 
 // command runs the binary as a user of its own would: nothing of this one's
