@@ -203,8 +203,9 @@ func envOr(name, fallback string) string {
 // Serve is the command that runs chosen services against an external NATS
 // server. Each takes the settings of its own program.
 func (c Commands) Serve() *cobra.Command {
-	names := make([]string, 0, len(programs()))
-	for _, p := range programs() {
+	all := programs(c.Version)
+	names := make([]string, 0, len(all))
+	for _, p := range all {
 		names = append(names, p.Name)
 	}
 	cmd := &cobra.Command{
@@ -215,7 +216,7 @@ func (c Commands) Serve() *cobra.Command {
 		Args:      cobra.MinimumNArgs(1),
 	}
 	list := service.CommonSettings()
-	for _, p := range programs() {
+	for _, p := range all {
 		list = append(list, p.Settings...)
 	}
 	resolve := service.BindSettings(cmd.Flags(), list)
@@ -231,7 +232,7 @@ func (c Commands) Serve() *cobra.Command {
 		defer stop()
 		var g service.Group
 		for _, name := range args {
-			p, ok := program(name)
+			p, ok := named(all, name)
 			if !ok {
 				return &UsageError{fmt.Errorf("there is no service %q; choose of %s", name, strings.Join(names, ", "))}
 			}
@@ -242,8 +243,8 @@ func (c Commands) Serve() *cobra.Command {
 	return cmd
 }
 
-func program(name string) (service.Program, bool) {
-	for _, p := range programs() {
+func named(all []service.Program, name string) (service.Program, bool) {
+	for _, p := range all {
 		if p.Name == name {
 			return p, true
 		}

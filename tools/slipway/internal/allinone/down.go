@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // everything it started: workloads, ingress, local resources. What they keep
 // on disk stays; say is told each thing that was done.
 func Down(ctx context.Context, dataDir string, say func(string)) error {
-	if _, err := os.Stat(filepath.Join(dataDir, "lock")); errors.Is(err, os.ErrNotExist) {
+	if !everUsed(dataDir) {
 		return fmt.Errorf("no platform has run in %s; name its folder with --data", dataDir)
 	}
 	if pid, err := stopPlatform(ctx, dataDir); err != nil {
@@ -36,6 +37,19 @@ func Down(ctx context.Context, dataDir string, say func(string)) error {
 		say(s.what + " stopped")
 	}
 	return errors.Join(errs...)
+}
+
+// everUsed reports whether up, or serve with one of the services that start
+// processes, has worked in a folder.
+func everUsed(dataDir string) bool {
+	names := []string{"lock"}
+	for _, s := range stoppers() {
+		names = append(names, s.service)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dataDir, name))
+		return err == nil
+	})
 }
 
 // stopPlatform asks the process that holds the folder to end and waits for it.

@@ -13,8 +13,8 @@ import (
 
 // programs are the services as slipway serve runs them: the same as in one
 // process, with the gateway told by its settings where the owners are.
-func programs() []service.Program {
-	all := []service.Program{gatewayProgram()}
+func programs(version string) []service.Program {
+	all := []service.Program{gatewayProgram(version)}
 	for _, o := range owners() {
 		all = append(all, service.Program{
 			Name: o.name,
@@ -26,7 +26,7 @@ func programs() []service.Program {
 	return all
 }
 
-func gatewayProgram() service.Program {
+func gatewayProgram(version string) service.Program {
 	p := service.Program{Name: gateway.Name}
 	for _, o := range owners() {
 		p.Settings = append(p.Settings, service.Setting{
@@ -48,7 +48,7 @@ func gatewayProgram() service.Program {
 		if err := errors.Join(missing...); err != nil {
 			return nil, err
 		}
-		return newGateway(d, at, s.Get("admin-token"), "")
+		return newGateway(d, at, s.Get("admin-token"), version)
 	}
 	return p
 }
