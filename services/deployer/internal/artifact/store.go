@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -212,16 +211,6 @@ func (s *Store) Collect(ctx context.Context, keep Keep, inUse func(context.Conte
 		}
 	}
 	return removed, nil
-}
-
-// Names are the artifact names of a project, for hints.
-func (s *Store) Names(ctx context.Context, project string) ([]string, error) {
-	names := map[string]bool{}
-	found, _, err := s.List(ctx, project, "", 200, "")
-	for _, a := range found {
-		names[a.Name] = true
-	}
-	return slices.Sorted(maps.Keys(names)), err
 }
 
 // Matches tells whether a name fits a pattern in which * stands for anything.
