@@ -15,7 +15,7 @@ func TestEnvClone_OfWhereAWorkloadRuns_HasItsResourcesAnewAndDiffTellsWhatRuns(t
 	t.Parallel()
 	p := platform.New(t, binaries).Start()
 	p.ApplyShop("")
-	p.PushOrders(binaries, "shop", "1.4.0", "1.4.0")
+	p.PushOrders(binaries, "shop", "1.4.0", "v2")
 	op, err := p.Client().Deploy(p.Context(), "shop", client.DeployRequest{
 		Workload: "orders", Environment: "dev", EnvironmentType: "development", Artifact: "orders:1.4.0",
 	})
