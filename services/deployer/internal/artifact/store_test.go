@@ -55,9 +55,11 @@ func pack(t *testing.T, content string) io.Reader {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
-	for name, text := range map[string]string{
-		"score.yaml": "apiVersion: score.dev/v1b1\nmetadata: {name: orders}\ncontainers: {main: {image: .}}\n", "orders": content,
+	for _, file := range [][2]string{ // in one order: the same content is the same artifact
+		{"score.yaml", "apiVersion: score.dev/v1b1\nmetadata: {name: orders}\ncontainers: {main: {image: .}}\n"},
+		{"orders", content},
 	} {
+		name, text := file[0], file[1]
 		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text)), Typeflag: tar.TypeReg}))
 		_, err := io.WriteString(w, text)
 		require.NoError(t, err)
