@@ -133,9 +133,20 @@ func (s *summary) running(pkg string) []testKey {
 	return keys
 }
 
+// Of what a test wrote, so many lines are shown from its beginning and its end.
+const (
+	headShown = 40
+	tailShown = 160
+)
+
 func (s *summary) print(lines []string) {
-	for _, l := range lines {
-		fmt.Fprint(s.out, "      ", l)
+	for i, l := range lines {
+		switch left := len(lines) - headShown - tailShown; {
+		case left <= 0 || i < headShown || i >= headShown+left:
+			fmt.Fprint(s.out, "      ", l)
+		case i == headShown:
+			fmt.Fprintf(s.out, "      … %d lines left out …\n", left)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,20 @@ func TestSummary_OneFails_ShowsItsOutputAndNamesItAtTheEnd(t *testing.T) {
 	}
 	if code != 1 {
 		t.Errorf("exit %d", code)
+	}
+}
+
+func TestSummary_TestWritesMuch_ItsBeginningAndEndAreShown(t *testing.T) {
+	t.Parallel()
+	var stream strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&stream, `{"Action":"output","Package":"b","Test":"TestLoud","Output":"line %d\n"}`+"\n", i)
+	}
+	_, text := summarise(t, stream.String()+`{"Action":"fail","Package":"b","Test":"TestLoud"}`+"\n", false)
+	for _, want := range []string{"line 0\n", "line 39\n      … 800 lines left out …\n      line 840\n", "line 999\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q", want)
+		}
 	}
 }
 
