@@ -126,6 +126,9 @@ func TestDocuments_Previewed_TellFieldsNeverSecretsAndChangeNothing(t *testing.T
 	require.Empty(t, p.secrets())
 	p.end(p.applyOK(text)[3]["operation"].(string))
 	require.Equal(t, []string{"unchanged", "unchanged", "unchanged", "unchanged"}, preview(text))
+	status, b := p.apply("preview", strings.Replace(text, "type: playground", "type: development", 1))
+	require.Equal(t, http.StatusConflict, status)
+	require.Contains(t, string(b), "a type cannot be changed")
 	other := strings.NewReplacer("hush-old", "hush-new", "1h", "2h", "type: volume", "type: volume, protect: true", "cache:", "store:").Replace(text)
 	for range 2 { // the first has no effect
 		require.Equal(t, []string{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slipway-idp/slipway/libs/document"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
+	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
@@ -51,6 +52,12 @@ func (a *API) previewEnvironment(ctx context.Context, item docapi.Item) (have, w
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	switch e := v.State; {
+	case s.Type != e.Type:
+		return nil, nil, httpapi.Conflict("Environment " + e.Name + " is of type " + e.Type + "; a type cannot be changed.")
+	case e.Status == environment.Deleting:
+		return nil, nil, httpapi.Conflict("Environment " + e.Name + " is being deleted.")
 	}
 	s.TTL = a.ttl(ctx, s)
 	return spec(ofEnvironment(v.State)), spec(s), nil
