@@ -2,9 +2,7 @@ package jetstream
 
 import (
 	"context"
-	"net"
-	"net/http"
-	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,26 +13,16 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-idp/slipway/libs/bus/embedded"
 )
 
-// restart is what Watermill's suite runs to restart the broker: this test
-// binary again, which only tells the first one to do it.
-const restart = "restart-broker"
-
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == restart {
-		answer, err := http.Post("http://"+os.Args[2], "", nil)
-		if err != nil || answer.StatusCode != http.StatusOK {
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
+// The suite's TestReconnect is left out, by giving no RestartServiceCommand: in
+// v1.5.1 it appends to a slice in one goroutine and reads it in another, which
+// the race detector reports and which now and then makes it miss the last
+// message that was sent. TestPubSub_BrokerRestarts_NothingIsLost is in its place.
 func TestPubSub_WatermillSuite_Passes(t *testing.T) {
 	b := newBroker(t)
 	tests.TestPubSub(t, tests.Features{
@@ -44,16 +32,59 @@ func TestPubSub_WatermillSuite_Passes(t *testing.T) {
 		GuaranteedOrderWithSingleSubscriber: true,
 		Persistent:                          true,
 		NewSubscriberReceivesOldMessages:    false, // those of a group share its position
-		RestartServiceCommand:               []string{os.Args[0], restart, b.control},
 	}, func(t *testing.T) (message.Publisher, message.Subscriber) {
 		return b.pubSub(t, "everyone")
 	}, b.pubSub)
 }
 
+func TestPubSub_BrokerRestarts_NothingIsLost(t *testing.T) {
+	const messages, publishers, restarts = 3000, 20, 3
+	b := newBroker(t)
+	pub, sub := b.pubSub(t, "everyone")
+	require.NoError(t, sub.(message.SubscribeInitializer).SubscribeInitialize("reconnect"))
+	received, err := sub.Subscribe(t.Context(), "reconnect")
+	require.NoError(t, err)
+
+	var work sync.WaitGroup
+	numbers := make(chan int)
+	for range publishers {
+		work.Go(func() {
+			for n := range numbers {
+				// Until it is stored: a failed try may have stored it, which its
+				// UUID makes harmless.
+				for pub.Publish("reconnect", message.NewMessage(strconv.Itoa(n), []byte("x"))) != nil {
+				}
+			}
+		})
+	}
+	go func() {
+		defer close(numbers)
+		for n := range messages {
+			numbers <- n
+			if n%(messages/restarts) == messages/restarts/2 {
+				work.Go(func() { assert.NoError(t, b.restart(context.WithoutCancel(t.Context()))) })
+			}
+		}
+	}()
+	seen := map[string]bool{}
+	patience := time.After(time.Minute)
+	for len(seen) < messages {
+		select {
+		case m := <-received:
+			seen[m.UUID] = true
+			m.Ack()
+		case <-patience:
+			require.FailNow(t, "lost", "%d of %d", messages-len(seen), messages)
+		}
+	}
+	work.Wait()
+	require.NoError(t, pub.Close())
+	require.NoError(t, sub.Close())
+}
+
 // broker is an embedded server that can be restarted under its clients.
 type broker struct {
-	config  embedded.Config
-	control string // address that restarts the broker when it is posted to
+	config embedded.Config
 
 	mu     sync.Mutex
 	server *embedded.Server
@@ -69,17 +100,6 @@ func newBroker(t *testing.T) *broker {
 	b.config.Listen = strings.TrimPrefix(s.ClientURL(), "nats://")
 	require.NoError(t, b.restart(t.Context()))
 	t.Cleanup(func() { b.server.Close() })
-
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	b.control = l.Addr().String()
-	control := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := b.restart(r.Context()); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})}
-	go func() { _ = control.Serve(l) }()
-	t.Cleanup(func() { _ = control.Close() })
 	return b
 }
 
@@ -123,5 +143,5 @@ func (b *broker) pubSub(t *testing.T, group string) (message.Publisher, message.
 		Heartbeat:    time.Second,
 		CloseTimeout: 200 * time.Millisecond,
 	})
-	return NewPublisher(PublisherConfig{JetStream: js}), sub
+	return NewPublisher(PublisherConfig{JetStream: js, AckTimeout: 2 * time.Second}), sub
 }
