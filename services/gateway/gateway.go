@@ -14,12 +14,12 @@ import (
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/document/docapi"
+	"github.com/slipway-idp/slipway/libs/secrets"
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/gateway/internal/api"
 	"github.com/slipway-idp/slipway/services/gateway/internal/apply"
 	"github.com/slipway-idp/slipway/services/gateway/internal/driver/jetstream"
-	"github.com/slipway-idp/slipway/services/gateway/internal/driver/provisioner"
 	"github.com/slipway-idp/slipway/services/gateway/internal/intake"
 	"github.com/slipway-idp/slipway/services/gateway/internal/provider/github"
 	"github.com/slipway-idp/slipway/services/gateway/internal/proxy"
@@ -96,7 +96,7 @@ func New(c Config) (*Service, error) {
 		Tokens:   s.tokens,
 		Webhooks: webhooks,
 		Receiver: &intake.Receiver{
-			Webhooks: webhooks, Deliveries: s.deliveries, Secrets: provisioner.NewSecrets(c.Bus, c.Clock),
+			Webhooks: webhooks, Deliveries: s.deliveries, Secrets: secrets.New(c.Bus, secrets.Asker{Service: Name, Purpose: "verify webhook deliveries"}, c.Clock),
 			Limits: intake.NewLimits(cmp.Or(c.HookRate, 200), cmp.Or(c.HookBurst, 1000)), Clock: c.Clock, Log: c.Log,
 		},
 		Deliveries:  s.deliveries,

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/libs/secrets"
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/notifier/internal/api"
 	"github.com/slipway-idp/slipway/services/notifier/internal/channel"
 	"github.com/slipway-idp/slipway/services/notifier/internal/delivery"
-	"github.com/slipway-idp/slipway/services/notifier/internal/driver/provisioner"
 	"github.com/slipway-idp/slipway/services/notifier/internal/driver/webhook"
 	"github.com/slipway-idp/slipway/services/notifier/internal/route"
 )
@@ -63,7 +63,7 @@ func New(c Config) (*Service, error) {
 		Channels:   channel.NewRepository(c.Store, Name),
 		Routes:     route.NewRepository(c.Store, Name),
 		Senders:    map[string]delivery.Sender{channel.Webhook: webhook.New(c.Timeout)},
-		Secrets:    provisioner.NewSecrets(c.Bus, c.Clock),
+		Secrets:    secrets.New(c.Bus, secrets.Asker{Service: Name, Purpose: "sign notifications"}, c.Clock),
 		Policy:     policy,
 		Clock:      c.Clock,
 		Log:        c.Log,

@@ -20,9 +20,10 @@ import (
 
 // Secrets resolves the secrets that providers sign with.
 type Secrets interface {
-	// Resolve returns a secret's value. fresh asks past any copy kept in
-	// memory. Errors are problems as they shall be answered.
-	Resolve(ctx context.Context, project, name string, fresh bool) ([]byte, error)
+	// Resolve returns a secret's value, or that of a moment ago.
+	Resolve(ctx context.Context, project, name string) ([]byte, error)
+	// ResolveFresh returns the value as it is now.
+	ResolveFresh(ctx context.Context, project, name string) ([]byte, error)
 }
 
 // Receiver takes deliveries.
@@ -76,16 +77,16 @@ func (r *Receiver) Receive(ctx context.Context, w aggregate.Versioned[Webhook], 
 // verify checks the signature. A wrong one is checked once more against the
 // secret as it is now, since it may have been changed a moment ago.
 func (r *Receiver) verify(ctx context.Context, p provider.Provider, hook Webhook, req provider.Request) error {
-	secret, err := r.Secrets.Resolve(ctx, hook.Project, hook.Spec.SecretRef, false)
+	secret, err := r.Secrets.Resolve(ctx, hook.Project, hook.Spec.SecretRef)
 	if err != nil {
-		return err
+		return unresolved(err, hook)
 	}
 	wrong := p.Verify(secret, req)
 	if wrong == nil {
 		return nil
 	}
 	if r.Limits.takeFailure(hook.ID(), r.Clock()) == 0 {
-		if secret, err = r.Secrets.Resolve(ctx, hook.Project, hook.Spec.SecretRef, true); err == nil && p.Verify(secret, req) == nil {
+		if secret, err = r.Secrets.ResolveFresh(ctx, hook.Project, hook.Spec.SecretRef); err == nil && p.Verify(secret, req) == nil {
 			return nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/notifier"
 	"github.com/slipway-idp/slipway/libs/aggregate"
+	"github.com/slipway-idp/slipway/libs/secrets"
 	"github.com/slipway-idp/slipway/libs/store"
 
 	"github.com/slipway-idp/slipway/services/notifier/internal/channel"
@@ -39,13 +40,10 @@ func (r *Refusal) Error() string { return r.Reason }
 
 // Secrets resolves the secret that a channel's messages are signed with.
 type Secrets interface {
-	// Resolve returns ErrNoSecret where there is none of that name, and any
+	// Resolve returns secrets.ErrMissing where there is none of that name, and any
 	// other error where that could not be found out just now.
 	Resolve(ctx context.Context, project, name string) ([]byte, error)
 }
-
-// ErrNoSecret: the project has no secret of that name.
-var ErrNoSecret = errors.New("there is no such secret")
 
 // Policy says how patient the office is.
 type Policy struct {
@@ -224,7 +222,7 @@ func (o *Office) attempt(ctx context.Context, v aggregate.Versioned[Delivery]) e
 	var secret []byte
 	if name := c.State.SecretRef; name != "" {
 		secret, err = o.Secrets.Resolve(ctx, d.Project, name)
-		if errors.Is(err, ErrNoSecret) {
+		if errors.Is(err, secrets.ErrMissing) {
 			return o.settle(ctx, v, Attempt{At: o.Clock().UTC(), Reason: "project " + d.Project + " has no secret " + name + " to sign with"}, nil)
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
+	"github.com/slipway-idp/slipway/libs/secrets"
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/libs/store/sqlite"
 
@@ -43,10 +44,10 @@ func (s sender) Send(ctx context.Context, _ channel.Channel, secret []byte, id s
 	return s(ctx, id, secret)
 }
 
-type secrets map[string]error
+type keeper map[string]error
 
-func (s secrets) Resolve(_ context.Context, _, name string) ([]byte, error) {
-	return []byte("value of " + name), s[name]
+func (k keeper) Resolve(_ context.Context, _, name string) ([]byte, error) {
+	return []byte("value of " + name), k[name]
 }
 
 func office(t *testing.T, send sender) (*Office, *clock) {
@@ -60,7 +61,7 @@ func office(t *testing.T, send sender) (*Office, *clock) {
 		Channels:   channel.NewRepository(db, "notifier"),
 		Routes:     route.NewRepository(db, "notifier"),
 		Senders:    map[string]Sender{channel.Webhook: send},
-		Secrets:    secrets{"none": ErrNoSecret, "away": errors.New("no answer")},
+		Secrets:    keeper{"none": secrets.ErrMissing, "away": errors.New("no answer")},
 		Policy:     Policy{MaxAttempts: 2, Backoff: func(int) time.Duration { return time.Second }, Keep: time.Hour, Undecided: time.Minute},
 		Clock:      c.Now,
 	}, c
