@@ -1,121 +1,46 @@
 package catalog_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	catalogevents "github.com/slipway-idp/slipway/events/catalog"
 	"github.com/slipway-idp/slipway/libs/bus"
-	"github.com/slipway-idp/slipway/libs/bus/embedded"
 	"github.com/slipway-idp/slipway/libs/document"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
-	"github.com/slipway-idp/slipway/libs/store/sqlite"
+	"github.com/slipway-idp/slipway/libs/service/servicetest"
 
 	"github.com/slipway-idp/slipway/services/catalog"
 )
 
-// platform is what a service finds around it, and outlives its restarts.
-type platform struct {
-	t        *testing.T
-	dir      string
-	nats     *embedded.Server
-	bus      *bus.Bus
-	identity httpapi.Identity
-	client   *http.Client
-	stop     func()
-}
+// platform is the catalog under test, and what tests often ask of it.
+type platform struct{ *servicetest.Platform }
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{t: t, dir: t.TempDir()}
-	var err error
-	p.nats, err = embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(p.dir, "nats")})
-	require.NoError(t, err)
-	t.Cleanup(p.nats.Close)
-	p.bus = p.connect("test")
-	require.NoError(t, p.bus.EnsureStreams(t.Context(), bus.StreamOptions{}))
-	p.identity, err = httpapi.NewIdentity(bytes.Repeat([]byte("k"), 32), time.Now)
-	require.NoError(t, err)
-	p.start()
-	t.Cleanup(func() { p.stop() })
-	return p
-}
-
-func (p *platform) connect(name string) *bus.Bus {
-	user, password := p.nats.Credentials()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-	defer cancel()
-	b, err := bus.Connect(ctx, bus.Config{InProcess: p.nats, Name: name, User: user, Password: password, Log: zerolog.Nop()})
-	require.NoError(p.t, err)
-	p.t.Cleanup(b.Close)
-	return b
-}
-
-// start runs the real service; stop ends it and waits.
-func (p *platform) start() {
-	s, err := sqlite.Open(p.t.Context(), filepath.Join(p.dir, "catalog.db"), sqlite.Options{})
-	require.NoError(p.t, err)
-	listener := service.NewMemoryListener("catalog")
-	svc, err := catalog.New(catalog.Config{Deps: service.Deps{
-		Name: catalog.Name, Store: s, Bus: p.connect("catalog"), Listener: listener,
-		Log: zerolog.Nop(), Clock: time.Now, DataDir: p.dir, Identity: p.identity,
-	}})
-	require.NoError(p.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- svc.Run(ctx) }()
-	p.client = &http.Client{Transport: listener.Owner().Transport}
-	p.stop = func() {
-		cancel()
-		require.NoError(p.t, <-done)
-		require.NoError(p.t, s.Close())
-	}
-}
-
-// call makes a request as the gateway would.
-func (p *platform) call(method, path string, body, out any) int {
-	p.t.Helper()
-	raw, err := json.Marshal(body)
-	require.NoError(p.t, err)
-	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://catalog"+path, bytes.NewReader(raw))
-	require.NoError(p.t, err)
-	r.Header.Set("Content-Type", "application/json")
-	require.NoError(p.t, p.identity.SignRequest(r, httpapi.Actor{Name: "user:default/ada"}))
-	answer, err := p.client.Do(r)
-	require.NoError(p.t, err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	require.NoError(p.t, err)
-	if out != nil {
-		require.NoError(p.t, json.Unmarshal(text, out), string(text))
-	}
-	return answer.StatusCode
+	return &platform{servicetest.Start(t, catalog.Name, func(d service.Deps) (service.Service, error) {
+		return catalog.New(catalog.Config{Deps: d})
+	})}
 }
 
 func (p *platform) apply(text string) docapi.Applied {
-	p.t.Helper()
+	p.T.Helper()
 	docs, faults := document.Split("shop.yaml", strings.NewReader(text))
-	require.Empty(p.t, faults)
+	require.Empty(p.T, faults)
 	var r docapi.Request
 	for _, d := range docs {
 		r.Documents = append(r.Documents, docapi.Raw{Source: d.Source, Line: d.Line, Raw: string(d.Raw)})
 	}
 	var out docapi.Applied
-	require.Equal(p.t, http.StatusOK, p.call("POST", "/documents/apply", r, &out))
+	require.Equal(p.T, http.StatusOK, p.Call("POST", "/documents/apply", r, &out))
 	return out
 }
 
@@ -142,19 +67,19 @@ func (s shown) relations() []string {
 }
 
 func (p *platform) get(ref string) shown {
-	p.t.Helper()
+	p.T.Helper()
 	var e shown
-	require.Equal(p.t, http.StatusOK, p.call("GET", "/api/v1/entities/"+ref, nil, &e))
+	require.Equal(p.T, http.StatusOK, p.Call("GET", "/api/v1/entities/"+ref, nil, &e))
 	return e
 }
 
 // list follows the cursor to the end.
 func (p *platform) list(query string) []string {
-	p.t.Helper()
+	p.T.Helper()
 	refs := []string{}
 	for cursor := ""; ; {
 		var page httpapi.Page[shown]
-		require.Equal(p.t, http.StatusOK, p.call("GET", "/api/v1/entities?"+query+"&cursor="+url.QueryEscape(cursor), nil, &page))
+		require.Equal(p.T, http.StatusOK, p.Call("GET", "/api/v1/entities?"+query+"&cursor="+url.QueryEscape(cursor), nil, &page))
 		for _, e := range page.Items {
 			refs = append(refs, e.Ref)
 		}
@@ -211,8 +136,8 @@ func TestCatalog_Applied_IsRelatedOwnedFoundAndSurvivesARestart(t *testing.T) {
 		require.Len(t, p.list("q=orders&limit=1"), 4-1)
 	}
 	check()
-	p.stop()
-	p.start()
+	p.Stop()
+	p.Start()
 	check()
 }
 
@@ -223,16 +148,16 @@ func TestCatalog_ChangedAndRemoved_SaysSoOnceInOrder(t *testing.T) {
 	p.apply(strings.Replace(shop, "Takes orders", "Loses orders", 1))
 	require.Equal(t, []string{"component:default/orders"}, p.list("q=loses"))
 	require.Empty(t, p.list("q=takes"))
-	require.Equal(t, http.StatusNoContent, p.call("DELETE", "/api/v1/entities/component:default/orders", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("DELETE", "/api/v1/entities/component:default/orders", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("GET", "/api/v1/entities/component:default/orders", nil, nil))
+	require.Equal(t, http.StatusNoContent, p.Call("DELETE", "/api/v1/entities/component:default/orders", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("DELETE", "/api/v1/entities/component:default/orders", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("GET", "/api/v1/entities/component:default/orders", nil, nil))
 	require.Empty(t, p.list("q=loses"))
 	require.Equal(t, []string{"hasMember user:default/ada"}, p.get("group:team-orders").relations())
 	p.apply(shop)
 	require.Equal(t, int64(4), p.get("component:orders").Version, "versions go on over a removal")
 
 	var got []string
-	for stored, err := range p.bus.Tail(t.Context(), bus.TailOptions{}) {
+	for stored, err := range p.Bus.Tail(t.Context(), bus.TailOptions{}) {
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(stored.Subject, "evt.org.dev.slipway.catalog.entity."), stored.Subject)
 		if stored.Event.Subject() != "component:default/orders" {
@@ -258,14 +183,9 @@ func TestCatalog_ChangedAndRemoved_SaysSoOnceInOrder(t *testing.T) {
 func TestCatalog_AnotherReplicaCommits_IsSeenHere(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	first := p.client
-	stopFirst := p.stop
-	p.start() // a second one over the same store
-	p.apply(shop)
-	stopSecond := p.stop
-	p.client = first
+	another := &platform{p.Replica()}
+	another.apply(shop)
 	require.Eventually(t, func() bool { return len(p.list("q=customers")) == 1 }, 10*time.Second, 10*time.Millisecond)
-	p.stop = func() { stopFirst(); stopSecond() }
 }
 
 func TestCatalog_BackstageReads_AnswerAsItsClientsExpect(t *testing.T) {
@@ -273,7 +193,7 @@ func TestCatalog_BackstageReads_AnswerAsItsClientsExpect(t *testing.T) {
 	p := newPlatform(t)
 	p.apply(shop)
 	var e map[string]any
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/catalog/entities/by-name/component/default/orders", nil, &e))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/catalog/entities/by-name/component/default/orders", nil, &e))
 	require.Equal(t, "default", e["metadata"].(map[string]any)["namespace"])
 	require.Len(t, e["metadata"].(map[string]any)["uid"], 36)
 	require.Contains(t, e["relations"], map[string]any{"type": "ownedBy", "targetRef": "group:default/team-orders"})
@@ -283,10 +203,10 @@ func TestCatalog_BackstageReads_AnswerAsItsClientsExpect(t *testing.T) {
 		TotalItems int
 		PageInfo   struct{ NextCursor string }
 	}
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/catalog/entities/by-query?limit=3", nil, &query))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/catalog/entities/by-query?limit=3", nil, &query))
 	require.Equal(t, 4, query.TotalItems)
 	require.Len(t, query.Items, 3)
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/catalog/entities/by-query?limit=3&cursor="+query.PageInfo.NextCursor, nil, &query))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/catalog/entities/by-query?limit=3&cursor="+query.PageInfo.NextCursor, nil, &query))
 	require.Len(t, query.Items, 1)
 
 	for filter, want := range map[string]int{
@@ -301,12 +221,12 @@ func TestCatalog_BackstageReads_AnswerAsItsClientsExpect(t *testing.T) {
 		"filter=relations.ownedBy%3Dgroup:default/team-orders": 1,
 	} {
 		var items []map[string]any
-		require.Equal(t, http.StatusOK, p.call("GET", "/api/catalog/entities?"+filter, nil, &items))
+		require.Equal(t, http.StatusOK, p.Call("GET", "/api/catalog/entities?"+filter, nil, &items))
 		require.Len(t, items, want, filter)
 	}
 
 	var refs struct{ Items []map[string]any }
-	require.Equal(t, http.StatusOK, p.call("POST", "/api/catalog/entities/by-refs", map[string]any{"entityRefs": []string{"user:ada", "user:nobody"}}, &refs))
+	require.Equal(t, http.StatusOK, p.Call("POST", "/api/catalog/entities/by-refs", map[string]any{"entityRefs": []string{"user:ada", "user:nobody"}}, &refs))
 	require.Len(t, refs.Items, 2)
 	require.Nil(t, refs.Items[1])
 }
@@ -323,11 +243,11 @@ func TestCatalog_BadQuestions_SayWhatIsMeant(t *testing.T) {
 		"/api/v1/entities/component/a%20b": "no reference",
 	} {
 		var problem httpapi.Problem
-		require.Equal(t, http.StatusBadRequest, p.call("GET", query, nil, &problem), query)
+		require.Equal(t, http.StatusBadRequest, p.Call("GET", query, nil, &problem), query)
 		require.Contains(t, problem.Detail, detail, query)
 	}
 	var problem httpapi.Problem
-	require.Equal(t, http.StatusUnprocessableEntity, p.call("POST", "/documents/apply", docapi.Request{Documents: []docapi.Raw{
+	require.Equal(t, http.StatusUnprocessableEntity, p.Call("POST", "/documents/apply", docapi.Request{Documents: []docapi.Raw{
 		{Source: "a.yaml", Line: 1, Raw: shop[:strings.Index(shop, "---")]},
 		{Source: "a.yaml", Line: 6, Raw: "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata: {name: bob}\nspec: {membrOf: []}\n"},
 	}}, &problem))

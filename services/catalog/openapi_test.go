@@ -31,8 +31,8 @@ func TestOpenAPI_EveryOperation_IsServedAndAnswersJSON(t *testing.T) {
 			if method == "post" {
 				body = map[string]any{"entityRefs": []string{"user:ada"}}
 			}
-			require.Equal(t, http.StatusOK, p.call(strings.ToUpper(method), fill.Replace(path), body, &out), "%s %s", method, path)
+			require.Equal(t, http.StatusOK, p.Call(strings.ToUpper(method), fill.Replace(path), body, &out), "%s %s", method, path)
 		}
 	}
-	require.Equal(t, http.StatusNoContent, p.call("DELETE", fill.Replace("/api/v1/entities/{ref}"), nil, nil))
+	require.Equal(t, http.StatusNoContent, p.Call("DELETE", fill.Replace("/api/v1/entities/{ref}"), nil, nil))
 }

@@ -49,7 +49,7 @@ func (o operation) lines() (out []string) {
 }
 
 func (w *world) apply(query string, docs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.do("POST", "/api/v1/apply?"+query, []byte(strings.Join(docs, "---\n")), "Content-Type", "application/yaml")
 }
 
@@ -216,8 +216,8 @@ func TestApply_Secret_IsPassedOnAndKeptNowhereHere(t *testing.T) {
 	require.Equal(t, 200, a.status, string(a.body))
 	require.True(t, keeper.has("Secret/github"))
 	require.NotContains(t, string(a.body), secret)
-	w.stop()
-	require.NoError(t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+	w.Stop()
+	require.NoError(t, filepath.WalkDir(w.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -240,7 +240,7 @@ func TestApply_NothingOrTooMuch_IsRefused(t *testing.T) {
 func TestPass_Request_ArrivesAsTheActorAndWithoutForgedHeaders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	forged, err := w.identity.Sign(httpapi.Actor{Name: "user:default/mallory"})
+	forged, err := w.Identity.Sign(httpapi.Actor{Name: "user:default/mallory"})
 	require.NoError(t, err)
 	a := w.do("PUT", "/api/v1/projects/shop/artifacts/orders/1.0", bytes.Repeat([]byte("z"), 9<<20),
 		httpapi.IdentityHeader, forged, "X-Remote-User", "root", httpapi.CorrelationHeader, "story-1", "Cookie", "a=b")
@@ -280,7 +280,7 @@ func TestPass_Stream_ComesThroughAsItIsWritten(t *testing.T) {
 	frames, _ := w.follow("/api/v1/operations/dpl-1")
 	f := next(t, frames)
 	require.Equal(t, "step", f.event)
-	w.stop()
+	w.Stop()
 	for range frames { // ends, although the saga goes on
 	}
 }
@@ -366,13 +366,13 @@ func TestDeadLetters_Redriven_ComeToTheirConsumerAgain(t *testing.T) {
 	}, bus.WithHistory())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- w.bus.Run(ctx, "tester", []bus.Consumer{consumer}) }()
+	go func() { done <- w.Bus.Run(ctx, "tester", []bus.Consumer{consumer}) }()
 	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
 
 	w.state("bad", "a.b")
 	require.Equal(t, "bad", <-handled)
 	// It is parked when the stream of dead letters has it.
-	for range w.bus.Tail(ctx, bus.TailOptions{Subjects: []string{"dlq.>"}}) {
+	for range w.Bus.Tail(ctx, bus.TailOptions{Subjects: []string{"dlq.>"}}) {
 		break
 	}
 	var page struct {

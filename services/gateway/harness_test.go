@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -10,23 +9,20 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-idp/slipway/libs/bus"
-	"github.com/slipway-idp/slipway/libs/bus/embedded"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/libs/secrets"
 	"github.com/slipway-idp/slipway/libs/service"
-	"github.com/slipway-idp/slipway/libs/store"
-	"github.com/slipway-idp/slipway/libs/store/sqlite"
+	"github.com/slipway-idp/slipway/libs/service/servicetest"
 
 	"github.com/slipway-idp/slipway/services/gateway"
 )
@@ -34,17 +30,10 @@ import (
 // world is the real gateway on a real bus and store, with fakes where other
 // services would be.
 type world struct {
-	t        *testing.T
-	dir      string
-	nats     *embedded.Server
-	bus      *bus.Bus // a bystander's connection
-	identity httpapi.Identity
+	*servicetest.Platform
 	token    string
-	client   *http.Client
-	stop     func() // ends the gateway; start begins it again
 	policy   *owner
 	deployer *owner
-	store    store.Store
 
 	mu      sync.Mutex
 	secrets map[string]string // "shop/github" → value
@@ -54,43 +43,37 @@ type option func(*gateway.Config)
 
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), secrets: map[string]string{"shop/github": "it's a secret"}}
+	w := &world{secrets: map[string]string{"shop/github": "it's a secret"}}
+	w.Platform = servicetest.New(t, gateway.Name, func(d service.Deps) (service.Service, error) {
+		c := gateway.Config{
+			Deps:       d,
+			Owners:     map[string]service.Owner{"policy": w.policy.way(), "deployer": w.deployer.way()},
+			AdminToken: w.token, Random: rand.Reader, Version: "test", Heartbeat: 50 * time.Millisecond,
+		}
+		for _, o := range options {
+			o(&c)
+		}
+		return gateway.New(c)
+	})
 	var err error
-	w.nats, err = embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(w.dir, "nats")})
-	require.NoError(t, err)
-	t.Cleanup(w.nats.Close)
-	w.bus = w.connect("bystander")
-	require.NoError(t, w.bus.EnsureStreams(t.Context(), bus.StreamOptions{}))
-	w.identity, err = httpapi.NewIdentity(bytes.Repeat([]byte("k"), 32), time.Now)
-	require.NoError(t, err)
 	w.token, err = gateway.NewToken(rand.Reader)
 	require.NoError(t, err)
-	w.policy = newOwner(t, w.identity, "policy", "Project", "Policy")
+	w.Sign = func(r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+w.token)
+		return nil
+	}
+	w.policy = newOwner(t, w.Identity, "policy", "Project", "Policy")
 	w.policy.have["Project/shop"] = true
-	w.deployer = newOwner(t, w.identity, "deployer", "Workload", "Pipeline")
+	w.deployer = newOwner(t, w.Identity, "deployer", "Workload", "Pipeline")
 	w.serveSecrets()
-	w.start(options...)
-	t.Cleanup(func() { w.stop() })
+	w.Start()
 	return w
-}
-
-func (w *world) connect(name string) *bus.Bus {
-	user, password := w.nats.Credentials()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
-	defer cancel()
-	b, err := bus.Connect(ctx, bus.Config{InProcess: w.nats, Name: name, User: user, Password: password, Log: zerolog.Nop()})
-	require.NoError(w.t, err)
-	w.t.Cleanup(b.Close)
-	return b
 }
 
 // serveSecrets answers as the provisioner does.
 func (w *world) serveSecrets() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = w.bus.Serve(ctx, "rpc.secret.resolve", "provisioner", func(_ context.Context, raw []byte) ([]byte, error) {
+	w.Background(func(ctx context.Context) error {
+		return w.Bus.Serve(ctx, secrets.Subject, "provisioner", func(_ context.Context, raw []byte) ([]byte, error) {
 			var in struct {
 				Project string
 				Names   []string
@@ -110,45 +93,13 @@ func (w *world) serveSecrets() {
 			}
 			return json.Marshal(out)
 		})
-	}()
-	w.t.Cleanup(func() { cancel(); <-done })
+	})
 }
 
 func (w *world) setSecret(name, value string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.secrets[name] = value
-}
-
-func (w *world) start(options ...option) {
-	s, err := sqlite.Open(w.t.Context(), filepath.Join(w.dir, "gateway.db"), sqlite.Options{})
-	require.NoError(w.t, err)
-	w.store = s
-	listener := service.NewMemoryListener("gateway")
-	conn := w.connect("gateway")
-	c := gateway.Config{
-		Deps: service.Deps{
-			Name: gateway.Name, Store: s, Bus: conn, Listener: listener, Log: zerolog.Nop(),
-			Clock: time.Now, DataDir: w.dir, Identity: w.identity,
-		},
-		Owners:     map[string]service.Owner{"policy": w.policy.way(), "deployer": w.deployer.way()},
-		AdminToken: w.token, Random: rand.Reader, Version: "test", Heartbeat: 50 * time.Millisecond,
-	}
-	for _, o := range options {
-		o(&c)
-	}
-	svc, err := gateway.New(c)
-	require.NoError(w.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- svc.Run(ctx) }()
-	w.client = &http.Client{Transport: listener.Owner().Transport}
-	w.stop = sync.OnceFunc(func() {
-		cancel()
-		require.NoError(w.t, <-done)
-		require.NoError(w.t, s.Close())
-		conn.Close()
-	})
 }
 
 // answer is what came back.
@@ -175,22 +126,9 @@ func (a answer) problem(t *testing.T) httpapi.Problem {
 // do makes a request; header is pairs of name and value. Without an
 // Authorization among them the admin's token is sent.
 func (w *world) do(method, path string, body []byte, header ...string) answer {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, "http://gateway"+path, bytes.NewReader(body))
-	require.NoError(w.t, err)
-	req.Header.Set("Authorization", "Bearer "+w.token)
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-		if header[i+1] == "" {
-			req.Header.Del(header[i])
-		}
-	}
-	resp, err := w.client.Do(req)
-	require.NoError(w.t, err)
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(w.t, err)
-	return answer{status: resp.StatusCode, header: resp.Header, body: raw}
+	w.T.Helper()
+	a := w.Do(method, path, body, header...)
+	return answer{status: a.Status, header: a.Header, body: a.Body}
 }
 
 func (w *world) get(path string, header ...string) answer { return w.do("GET", path, nil, header...) }
@@ -203,7 +141,7 @@ func sign(secret string, body []byte) string {
 
 // deliver sends a signed delivery as GitHub does.
 func (w *world) deliver(event, id string, body []byte, header ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.do("POST", "/hooks/shop/github", body, append([]string{
 		"Authorization", "", "Content-Type", "application/json", "X-GitHub-Event", event, "X-GitHub-Delivery", id,
 		"X-Hub-Signature-256", sign("it's a secret", body),
@@ -233,39 +171,32 @@ func withWebhook(t *testing.T, options ...option) *world {
 
 // events reads the stream until n events are there and returns all.
 func (w *world) events(n int) []map[string]any {
-	w.t.Helper()
+	w.T.Helper()
 	var out []map[string]any
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
-	defer cancel()
-	for e, err := range w.bus.Tail(ctx, bus.TailOptions{}) {
-		require.NoError(w.t, err)
+	for _, e := range w.Events(n) {
 		raw, err := e.Event.MarshalJSON()
-		require.NoError(w.t, err)
+		require.NoError(w.T, err)
 		var v map[string]any
-		require.NoError(w.t, json.Unmarshal(raw, &v))
+		require.NoError(w.T, json.Unmarshal(raw, &v))
 		v["$subject"] = e.Subject
 		out = append(out, v)
-		if len(out) == n {
-			break
-		}
 	}
-	require.Len(w.t, out, n, "events in the stream")
 	return out
 }
 
 // count is how many events are in the stream once everything committed before
 // has been published: a marker that is stated now comes after it.
 func (w *world) count() int {
-	w.t.Helper()
+	w.T.Helper()
 	marker, err := gateway.NewToken(rand.Reader)
-	require.NoError(w.t, err)
+	require.NoError(w.T, err)
 	a := w.do("POST", "/events?project=shop", []byte(`{}`), "Ce-Specversion", "1.0", "Ce-Id", marker, "Ce-Source", "/test", "Ce-Type", "test.marker", "Content-Type", "application/json")
-	require.Equal(w.t, http.StatusAccepted, a.status, string(a.body))
+	require.Equal(w.T, http.StatusAccepted, a.status, string(a.body))
 	n := 0
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.T.Context(), 10*time.Second)
 	defer cancel()
-	for e, err := range w.bus.Tail(ctx, bus.TailOptions{}) {
-		require.NoError(w.t, err)
+	for e, err := range w.Bus.Tail(ctx, bus.TailOptions{}) {
+		require.NoError(w.T, err)
 		if e.Event.ID() == marker {
 			return n
 		}
@@ -273,16 +204,16 @@ func (w *world) count() int {
 			n++
 		}
 	}
-	require.Fail(w.t, "the marker never came")
+	require.Fail(w.T, "the marker never came")
 	return 0
 }
 
 // committed is how many events were ever committed for publication. The stream
 // hides a second one of the same id for a while; this does not.
 func (w *world) committed() int {
-	w.t.Helper()
-	entries, err := w.store.Outbox().Archive(w.t.Context(), 0, 1000)
-	require.NoError(w.t, err)
+	w.T.Helper()
+	entries, err := w.Store.Outbox().Archive(w.T.Context(), 0, 1000)
+	require.NoError(w.T, err)
 	return len(entries)
 }
 

@@ -82,8 +82,8 @@ func TestDelivery_SentTwice_AnswersTheSameAndIsOneEvent(t *testing.T) {
 	a := w.deliver("workflow_run", "d-1", run("failure"))
 	require.Equal(t, http.StatusAccepted, a.status)
 	a.into(t, &first)
-	w.stop() // and remembered over a restart
-	w.start()
+	w.Stop() // and remembered over a restart
+	w.Start()
 	a = w.deliver("workflow_run", "d-1", run("failure"))
 	require.Equal(t, http.StatusAccepted, a.status)
 	a.into(t, &second)

@@ -21,19 +21,11 @@ type sse struct{ id, event, data, comment string }
 
 // follow opens a live stream and returns its frames; stop ends the client.
 func (w *world) follow(path string, header ...string) (frames <-chan sse, stop func()) {
-	w.t.Helper()
+	w.T.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://gateway"+path, nil)
-	require.NoError(w.t, err)
-	req.Header.Set("Authorization", "Bearer "+w.token)
-	req.Header.Set("Accept", "text/event-stream")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := w.client.Do(req)
-	require.NoError(w.t, err)
-	require.Equal(w.t, 200, resp.StatusCode)
-	require.Equal(w.t, "text/event-stream", resp.Header.Get("Content-Type"))
+	resp := w.Open(ctx, "GET", path, nil, append([]string{"Accept", "text/event-stream"}, header...)...)
+	require.Equal(w.T, 200, resp.StatusCode)
+	require.Equal(w.T, "text/event-stream", resp.Header.Get("Content-Type"))
 	out := make(chan sse, 100)
 	go func() {
 		defer close(out)
@@ -57,7 +49,7 @@ func (w *world) follow(path string, header ...string) (frames <-chan sse, stop f
 			}
 		}
 	}()
-	w.t.Cleanup(cancel)
+	w.T.Cleanup(cancel)
 	return out, cancel
 }
 
@@ -78,9 +70,9 @@ func next(t *testing.T, frames <-chan sse) sse {
 }
 
 func (w *world) state(id, typ string) {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.do("POST", "/events?project=shop", []byte(`{}`), binary(id, typ, "Ce-Subject", "about-"+id)...)
-	require.Equal(w.t, 202, a.status, string(a.body))
+	require.Equal(w.T, 202, a.status, string(a.body))
 }
 
 func TestRead_Live_ComesAsItHappensAndResumesWithoutGap(t *testing.T) {
@@ -117,7 +109,7 @@ func TestRead_Live_ServiceStops_StreamEndsCleanly(t *testing.T) {
 	frames, _ := w.follow("/events")
 	<-frames
 	began := time.Now()
-	w.stop()
+	w.Stop()
 	for range frames { // ends
 	}
 	require.Less(t, time.Since(began), 5*time.Second)
@@ -247,7 +239,7 @@ func TestContracts_AreForEverybody(t *testing.T) {
 func TestRead_Live_ReaderTakesNothing_IsCutOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *gateway.Config) { c.SlowClient = 100 * time.Millisecond })
-	conn, err := w.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+	conn, err := w.Client().Transport.(*http.Transport).DialContext(t.Context(), "", "")
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))

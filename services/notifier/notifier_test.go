@@ -1,13 +1,10 @@
 package notifier_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,37 +12,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/cdevents"
 	"github.com/slipway-idp/slipway/events/deployer"
 	notifierevents "github.com/slipway-idp/slipway/events/notifier"
-	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/bus"
-	"github.com/slipway-idp/slipway/libs/bus/embedded"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
-	"github.com/slipway-idp/slipway/libs/store/sqlite"
+	"github.com/slipway-idp/slipway/libs/service/servicetest"
 
 	"github.com/slipway-idp/slipway/services/notifier"
 )
 
 const patience = 20 * time.Second
 
-// platform is what the notifier finds around it.
+// platform is the notifier under test, and the deployer that it tells about.
 type platform struct {
-	t        *testing.T
-	dir      string
-	timeout  time.Duration
-	nats     *embedded.Server
-	bus      *bus.Bus
-	facts    *aggregate.Repository[int]
-	identity httpapi.Identity
-	client   *http.Client
-	stop     func()
+	*servicetest.Platform
+	deployer *servicetest.Peer
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -56,112 +43,33 @@ func newPlatform(t *testing.T) *platform {
 // newImpatientPlatform has a notifier that waits no longer for an answer.
 func newImpatientPlatform(t *testing.T, timeout time.Duration) *platform {
 	t.Helper()
-	p := &platform{t: t, dir: t.TempDir(), timeout: timeout}
-	var err error
-	p.nats, err = embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(p.dir, "nats")})
-	require.NoError(t, err)
-	t.Cleanup(p.nats.Close)
-	p.bus = p.connect("publisher")
-	require.NoError(t, p.bus.EnsureStreams(t.Context(), bus.StreamOptions{}))
-	outbox, err := sqlite.Open(t.Context(), filepath.Join(p.dir, "publisher.db"), sqlite.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = outbox.Close() })
-	p.facts = aggregate.New[int](outbox, aggregate.Options[int]{Service: "deployer", Kind: "fact"})
-	p.background(func(ctx context.Context) error { return p.bus.Relay(ctx, outbox.Outbox()) })
-	p.identity, err = httpapi.NewIdentity(bytes.Repeat([]byte("k"), 32), time.Now)
-	require.NoError(t, err)
-	p.start()
-	t.Cleanup(func() { p.stop() })
-	return p
-}
-
-func (p *platform) background(run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	p.t.Cleanup(func() {
-		cancel()
-		require.NoError(p.t, <-done)
+	p := servicetest.Start(t, notifier.Name, func(d service.Deps) (service.Service, error) {
+		return notifier.New(notifier.Config{
+			Deps: d, MaxAttempts: 3, Backoff: func(int) time.Duration { return 10 * time.Millisecond }, Timeout: timeout,
+		})
 	})
-}
-
-func (p *platform) connect(name string) *bus.Bus {
-	user, password := p.nats.Credentials()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
-	defer cancel()
-	b, err := bus.Connect(ctx, bus.Config{InProcess: p.nats, Name: name, User: user, Password: password, Log: zerolog.Nop()})
-	require.NoError(p.t, err)
-	p.t.Cleanup(b.Close)
-	return b
-}
-
-// start runs the real service; stop ends it and waits. It returns once the
-// service listens to what is new.
-func (p *platform) start() {
-	p.t.Helper()
-	s, err := sqlite.Open(p.t.Context(), filepath.Join(p.dir, "notifier.db"), sqlite.Options{})
-	require.NoError(p.t, err)
-	listener := service.NewMemoryListener("notifier")
-	b := p.connect("notifier")
-	svc, err := notifier.New(notifier.Config{Deps: service.Deps{
-		Name: notifier.Name, Store: s, Bus: b, Listener: listener,
-		Log: zerolog.Nop(), Clock: time.Now, DataDir: p.dir, Identity: p.identity,
-	}, MaxAttempts: 3, Backoff: func(int) time.Duration { return 10 * time.Millisecond }, Timeout: p.timeout})
-	require.NoError(p.t, err)
-	require.NoError(p.t, b.Prepare(p.t.Context(), notifier.Name, svc.Consumers()))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- svc.Run(ctx) }()
-	p.client = &http.Client{Transport: listener.Owner().Transport}
-	p.stop = func() {
-		cancel()
-		require.NoError(p.t, <-done)
-		require.NoError(p.t, s.Close())
-	}
+	return &platform{Platform: p, deployer: p.Peer("deployer")}
 }
 
 func (p *platform) publish(id string, drafts ...events.Draft) {
-	p.t.Helper()
-	_, err := p.facts.Update(p.t.Context(), id, events.Cause{CorrelationID: "story", Actor: "user:default/ada"}, func(n *int, _ bool) (aggregate.Decision, error) {
-		*n++
-		return aggregate.Decision{Events: drafts}, nil
-	})
-	require.NoError(p.t, err)
-}
-
-func (p *platform) call(method, path string, body, out any) int {
-	p.t.Helper()
-	raw, err := json.Marshal(body)
-	require.NoError(p.t, err)
-	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://notifier"+path, bytes.NewReader(raw))
-	require.NoError(p.t, err)
-	r.Header.Set("Content-Type", "application/json")
-	require.NoError(p.t, p.identity.SignRequest(r, httpapi.Actor{Name: "user:default/ada"}))
-	res, err := p.client.Do(r)
-	require.NoError(p.t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(p.t, err)
-	if out != nil {
-		require.NoError(p.t, json.Unmarshal(text, out), string(text))
-	}
-	return res.StatusCode
+	p.T.Helper()
+	p.deployer.Commit(id, events.Cause{CorrelationID: "story", Actor: "user:default/ada"}, drafts...)
 }
 
 func (p *platform) apply(out any, docs ...string) int {
-	p.t.Helper()
+	p.T.Helper()
 	req := docapi.Request{Project: "shop"}
 	for i, d := range docs {
 		req.Documents = append(req.Documents, docapi.Raw{Source: "chat.yaml", Line: 1 + 20*i, Raw: d})
 	}
-	return p.call("POST", "/documents/apply", req, out)
+	return p.Call("POST", "/documents/apply", req, out)
 }
 
 // tell sets up a channel and a route to it.
 func (p *platform) tell(name, url, more string, prefixes ...string) {
-	p.t.Helper()
-	require.Equal(p.t, http.StatusOK, p.apply(nil, "apiVersion: slipway.dev/v1alpha1\nkind: Channel\nmetadata: {name: "+name+"}\nspec: {kind: webhook, url: '"+url+"'"+more+"}\n"))
-	require.Equal(p.t, http.StatusOK, p.apply(nil, "apiVersion: slipway.dev/v1alpha1\nkind: NotificationRoute\nmetadata: {name: "+name+"}\nspec: {channel: "+name+", events: ["+strings.Join(prefixes, ", ")+"]}\n"))
+	p.T.Helper()
+	require.Equal(p.T, http.StatusOK, p.apply(nil, "apiVersion: slipway.dev/v1alpha1\nkind: Channel\nmetadata: {name: "+name+"}\nspec: {kind: webhook, url: '"+url+"'"+more+"}\n"))
+	require.Equal(p.T, http.StatusOK, p.apply(nil, "apiVersion: slipway.dev/v1alpha1\nkind: NotificationRoute\nmetadata: {name: "+name+"}\nspec: {channel: "+name+", events: ["+strings.Join(prefixes, ", ")+"]}\n"))
 }
 
 type posted struct {
@@ -265,17 +173,17 @@ type delivery struct {
 }
 
 func (p *platform) deliveries(query string) []delivery {
-	p.t.Helper()
+	p.T.Helper()
 	var page struct{ Items []delivery }
-	require.Equal(p.t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/deliveries"+query, nil, &page))
+	require.Equal(p.T, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/deliveries"+query, nil, &page))
 	return page.Items
 }
 
 // settled awaits that nothing is pending any more.
 func (p *platform) settled(n int) []delivery {
-	p.t.Helper()
+	p.T.Helper()
 	var all []delivery
-	require.Eventually(p.t, func() bool {
+	require.Eventually(p.T, func() bool {
 		all = p.deliveries("")
 		return len(all) == n && !slices.ContainsFunc(all, func(d delivery) bool { return d.Status == "pending" })
 	}, patience, 5*time.Millisecond)
@@ -353,7 +261,7 @@ func TestNotify_ChatIsDownForAWhile_ToldInOrderLater(t *testing.T) {
 		}
 		m := c.await(t)
 		var one struct{ Body json.RawMessage }
-		require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/deliveries/"+m.Header.Get("Webhook-Id"), nil, &one))
+		require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/deliveries/"+m.Header.Get("Webhook-Id"), nil, &one))
 		require.NoError(t, json.Unmarshal(one.Body, &data))
 		require.Equal(t, "dpl-"+string(rune('0'+i)), data.Event.Data.Deployment)
 	}
@@ -426,14 +334,14 @@ func TestNotify_GivenUpThenRetriedByAPerson_IsDelivered(t *testing.T) {
 	require.Equal(t, "failed", d.Status)
 	require.Len(t, d.Attempts, 1, "410 means: do not come again")
 	c.refuse(nil)
-	require.Equal(t, http.StatusAccepted, p.call("POST", "/api/v1/projects/shop/deliveries/"+d.ID+"/retry", nil, nil))
+	require.Equal(t, http.StatusAccepted, p.Call("POST", "/api/v1/projects/shop/deliveries/"+d.ID+"/retry", nil, nil))
 	c.await(t)
 	require.Equal(t, "delivered", p.settled(1)[0].Status)
-	require.Equal(t, http.StatusConflict, p.call("POST", "/api/v1/projects/shop/deliveries/"+d.ID+"/retry", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("POST", "/api/v1/projects/other/deliveries/"+d.ID+"/retry", nil, nil))
+	require.Equal(t, http.StatusConflict, p.Call("POST", "/api/v1/projects/shop/deliveries/"+d.ID+"/retry", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("POST", "/api/v1/projects/other/deliveries/"+d.ID+"/retry", nil, nil))
 
 	var seen notifierevents.DeliveryFailedData
-	for stored, err := range p.bus.Tail(t.Context(), bus.TailOptions{Subjects: []string{"evt.shop.dev.slipway.notifier.>"}}) {
+	for stored, err := range p.Bus.Tail(t.Context(), bus.TailOptions{Subjects: []string{"evt.shop.dev.slipway.notifier.>"}}) {
 		require.NoError(t, err)
 		seen, err = notifierevents.DeliveryFailed.Decode(stored.Event)
 		require.NoError(t, err)
@@ -453,8 +361,8 @@ func TestNotify_SignedChannel_WaitsForTheSecretAndSigns(t *testing.T) {
 		all := p.deliveries("")
 		return len(all) == 1 && all[0].Waiting != "" && len(all[0].Attempts) == 0
 	}, patience, 5*time.Millisecond, "while nobody keeps secrets it waits, and that is no attempt")
-	p.background(func(ctx context.Context) error {
-		return p.bus.Serve(ctx, "rpc.secret.resolve", "provisioner", func(_ context.Context, raw []byte) ([]byte, error) {
+	p.Background(func(ctx context.Context) error {
+		return p.Bus.Serve(ctx, "rpc.secret.resolve", "provisioner", func(_ context.Context, raw []byte) ([]byte, error) {
 			var q struct {
 				Project, Service string
 				Names            []string
@@ -469,7 +377,7 @@ func TestNotify_SignedChannel_WaitsForTheSecretAndSigns(t *testing.T) {
 	require.True(t, strings.HasPrefix(m.Header.Get("Webhook-Signature"), "v1,"))
 	p.settled(1)
 	var whole json.RawMessage
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/deliveries/"+m.Header.Get("Webhook-Id"), nil, &whole))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/deliveries/"+m.Header.Get("Webhook-Id"), nil, &whole))
 	require.NotContains(t, string(whole), "hush-hush")
 }
 
@@ -480,9 +388,9 @@ func TestNotify_ServiceWasAway_TellsWhatHappenedMeanwhileOnce(t *testing.T) {
 	p.publish("a", requested(t, "dpl-1", "orders"))
 	c.await(t)
 	p.settled(1)
-	p.stop()
+	p.Stop()
 	p.publish("a", succeeded(t, "dpl-1", "orders"))
-	p.start()
+	p.Start()
 	require.Equal(t, "Deployed: shop/dev/orders", c.await(t).Title)
 	p.settled(2)
 	require.Empty(t, c.got)
@@ -492,7 +400,7 @@ func TestNotify_ChannelDeletedMeanwhile_DeliveryIsGivenUp(t *testing.T) {
 	t.Parallel()
 	p, c := newPlatform(t), newChat(t)
 	p.tell("chat", c.URL, "", "dev.slipway.deployer.")
-	require.Equal(t, http.StatusNoContent, p.call("DELETE", "/api/v1/projects/shop/channels/chat", nil, nil))
+	require.Equal(t, http.StatusNoContent, p.Call("DELETE", "/api/v1/projects/shop/channels/chat", nil, nil))
 	p.publish("a", requested(t, "dpl-1", "orders"))
 	d := p.settled(1)[0]
 	require.Equal(t, "failed", d.Status)
@@ -512,12 +420,12 @@ func TestDocuments_GoodOnes_AreCreatedUpdatedUnchanged(t *testing.T) {
 	require.Equal(t, docapi.Unchanged, result(doc))
 	require.Equal(t, docapi.Updated, result(strings.Replace(doc, "chat.example", "talk.example", 1)))
 	var shown struct{ URL string }
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/channels/chat", nil, &shown))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/channels/chat", nil, &shown))
 	require.Equal(t, "https://talk.example.com/…", shown.URL, "a chat's address is a secret")
 	var page struct{ Items []struct{ Name string } }
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/channels", nil, &page))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/channels", nil, &page))
 	require.Len(t, page.Items, 1)
-	require.Equal(t, http.StatusNotFound, p.call("GET", "/api/v1/projects/other/channels/chat", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("GET", "/api/v1/projects/other/channels/chat", nil, nil))
 }
 
 func TestDocuments_Mistakes_AreAllToldWithTheirPlaces(t *testing.T) {
@@ -551,23 +459,18 @@ func TestDocuments_Mistakes_AreAllToldWithTheirPlaces(t *testing.T) {
 	}
 	require.NotContains(t, all, "com.acme.built", "outsiders have types of their own")
 	var page struct{ Items []any }
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/projects/shop/channels", nil, &page))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/projects/shop/channels", nil, &page))
 	require.Empty(t, page.Items)
 }
 
 func TestAPI_BadRequests_AreProblems(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	require.Equal(t, http.StatusBadRequest, p.call("GET", "/api/v1/projects/shop/deliveries?status=lost", nil, nil))
-	require.Equal(t, http.StatusBadRequest, p.call("GET", "/api/v1/projects/shop/deliveries?cursor=nonsense", nil, nil))
-	require.Equal(t, http.StatusBadRequest, p.call("GET", "/api/v1/projects/shop/routes?limit=x", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("GET", "/api/v1/projects/shop/routes/none", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("DELETE", "/api/v1/projects/shop/routes/none", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("GET", "/api/v1/projects/shop/deliveries/none", nil, nil))
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://notifier/api/v1/projects/shop/channels", nil)
-	require.NoError(t, err)
-	res, err := p.client.Do(r)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+	require.Equal(t, http.StatusBadRequest, p.Call("GET", "/api/v1/projects/shop/deliveries?status=lost", nil, nil))
+	require.Equal(t, http.StatusBadRequest, p.Call("GET", "/api/v1/projects/shop/deliveries?cursor=nonsense", nil, nil))
+	require.Equal(t, http.StatusBadRequest, p.Call("GET", "/api/v1/projects/shop/routes?limit=x", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("GET", "/api/v1/projects/shop/routes/none", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("DELETE", "/api/v1/projects/shop/routes/none", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("GET", "/api/v1/projects/shop/deliveries/none", nil, nil))
+	require.Equal(t, http.StatusUnauthorized, p.Do("GET", "/api/v1/projects/shop/channels", nil, httpapi.IdentityHeader, "").Status)
 }

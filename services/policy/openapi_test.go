@@ -32,7 +32,7 @@ func TestOpenAPI_EveryOperation_IsServedAndAnswersJSON(t *testing.T) {
 			if method == "delete" {
 				out = nil
 			}
-			status := p.call(strings.ToUpper(method), target, nil, out)
+			status := p.Call(strings.ToUpper(method), target, nil, out)
 			want := map[string]int{"get": http.StatusOK, "delete": http.StatusNoContent}[method]
 			if strings.Contains(path, "{decision}") {
 				want = http.StatusNotFound

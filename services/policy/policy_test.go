@@ -5,113 +5,42 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/catalog"
 	policyevents "github.com/slipway-idp/slipway/events/policy"
-	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/bus"
-	"github.com/slipway-idp/slipway/libs/bus/embedded"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
-	"github.com/slipway-idp/slipway/libs/store/sqlite"
+	"github.com/slipway-idp/slipway/libs/service/servicetest"
 
 	"github.com/slipway-idp/slipway/services/policy"
 )
 
-// platform is what a service finds around it, and outlives its restarts.
+// platform is the policy service under test, and the catalog beside it.
 type platform struct {
-	t        *testing.T
-	dir      string
-	nats     *embedded.Server
-	bus      *bus.Bus
-	identity httpapi.Identity
-	client   *http.Client
-	stop     func()
-	said     int
+	*servicetest.Platform
+	catalog *servicetest.Peer
 }
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{t: t, dir: t.TempDir()}
-	var err error
-	p.nats, err = embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(p.dir, "nats")})
-	require.NoError(t, err)
-	t.Cleanup(p.nats.Close)
-	p.bus = p.connect("test")
-	require.NoError(t, p.bus.EnsureStreams(t.Context(), bus.StreamOptions{}))
-	p.identity, err = httpapi.NewIdentity(bytes.Repeat([]byte("k"), 32), time.Now)
-	require.NoError(t, err)
-	p.start()
-	t.Cleanup(func() { p.stop() })
-	return p
-}
-
-func (p *platform) connect(name string) *bus.Bus {
-	user, password := p.nats.Credentials()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-	defer cancel()
-	b, err := bus.Connect(ctx, bus.Config{InProcess: p.nats, Name: name, User: user, Password: password, Log: zerolog.Nop()})
-	require.NoError(p.t, err)
-	p.t.Cleanup(b.Close)
-	return b
-}
-
-// start runs the real service; stop ends it and waits.
-func (p *platform) start() {
-	s, err := sqlite.Open(p.t.Context(), filepath.Join(p.dir, "policy.db"), sqlite.Options{})
-	require.NoError(p.t, err)
-	listener := service.NewMemoryListener("policy")
-	svc, err := policy.New(policy.Config{Deps: service.Deps{
-		Name: policy.Name, Store: s, Bus: p.connect("policy"), Listener: listener,
-		Log: zerolog.Nop(), Clock: time.Now, DataDir: p.dir, Identity: p.identity,
-	}})
-	require.NoError(p.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- svc.Run(ctx) }()
-	p.client = &http.Client{Transport: listener.Owner().Transport}
-	p.stop = func() {
-		cancel()
-		require.NoError(p.t, <-done)
-		require.NoError(p.t, s.Close())
-	}
-}
-
-// call makes a request as the gateway would.
-func (p *platform) call(method, path string, body, out any) int {
-	p.t.Helper()
-	raw, err := json.Marshal(body)
-	require.NoError(p.t, err)
-	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://policy"+path, bytes.NewReader(raw))
-	require.NoError(p.t, err)
-	r.Header.Set("Content-Type", "application/json")
-	require.NoError(p.t, p.identity.SignRequest(r, httpapi.Actor{Name: "user:default/ada"}))
-	answer, err := p.client.Do(r)
-	require.NoError(p.t, err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	require.NoError(p.t, err)
-	if out != nil {
-		require.NoError(p.t, json.Unmarshal(text, out), string(text))
-	}
-	return answer.StatusCode
+	p := servicetest.Start(t, policy.Name, func(d service.Deps) (service.Service, error) {
+		return policy.New(policy.Config{Deps: d})
+	})
+	return &platform{Platform: p, catalog: p.Peer("catalog")}
 }
 
 func (p *platform) apply(text string, out any) int {
-	p.t.Helper()
-	return p.call("POST", "/documents/apply", docapi.Request{Documents: []docapi.Raw{{Source: "policy.yaml", Line: 1, Raw: text}}}, out)
+	p.T.Helper()
+	return p.Call("POST", "/documents/apply", docapi.Request{Documents: []docapi.Raw{{Source: "policy.yaml", Line: 1, Raw: text}}}, out)
 }
 
 type answer struct {
@@ -125,15 +54,15 @@ type answer struct {
 // ask asks until somebody serves the subject: a service that has just been
 // started subscribes a moment later.
 func (p *platform) ask(input any) (answer, error) {
-	p.t.Helper()
+	p.T.Helper()
 	var (
 		a   answer
 		err error
 	)
-	require.Eventually(p.t, func() bool {
-		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	require.Eventually(p.T, func() bool {
+		ctx, cancel := context.WithTimeout(p.T.Context(), 10*time.Second)
 		defer cancel()
-		err = p.bus.Request(ctx, policy.Subject, map[string]any{
+		err = p.Bus.Request(ctx, policy.Subject, map[string]any{
 			"id": "q1", "kind": "deploy", "project": "shop", "subject": "dev/orders", "input": input, "correlationId": "c0ffee",
 		}, &a)
 		return !errors.Is(err, bus.ErrNoResponder)
@@ -141,28 +70,12 @@ func (p *platform) ask(input any) (answer, error) {
 	return a, err
 }
 
-// say publishes an event as another service would: through an outbox.
+// say publishes an event as the catalog does, and returns once the bus has it.
 func (p *platform) say(draft events.Draft, err error) {
-	p.t.Helper()
-	require.NoError(p.t, err)
-	p.said++
-	s, err := sqlite.Open(p.t.Context(), filepath.Join(p.dir, "other.db"), sqlite.Options{})
-	require.NoError(p.t, err)
-	repo := aggregate.New(s, aggregate.Options[int]{Service: "catalog", Kind: "test"})
-	_, err = repo.Update(p.t.Context(), strconv.Itoa(p.said), events.Cause{}, func(*int, bool) (aggregate.Decision, error) {
-		return aggregate.Decision{Events: []events.Draft{draft}}, nil
-	})
-	require.NoError(p.t, err)
-	ctx, cancel := context.WithCancel(p.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.bus.Relay(ctx, s.Outbox()) }()
-	require.Eventually(p.t, func() bool {
-		n, err := s.Outbox().Backlog(p.t.Context())
-		return err == nil && n == 0
-	}, 10*time.Second, time.Millisecond)
-	cancel()
-	require.NoError(p.t, <-done)
-	require.NoError(p.t, s.Close())
+	p.T.Helper()
+	require.NoError(p.T, err)
+	p.catalog.Commit(draft.Subject, events.Cause{}, draft)
+	p.catalog.Published()
 }
 
 const project = `apiVersion: slipway.dev/v1alpha1
@@ -212,7 +125,7 @@ func TestPolicy_DocumentApplied_DecidesFromThenOn(t *testing.T) {
 	require.Equal(t, before.InputDigest, a.InputDigest)
 
 	var kept struct{ Input json.RawMessage }
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/decisions/"+a.Decision, nil, &kept))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/decisions/"+a.Decision, nil, &kept))
 	require.JSONEq(t, `{"workload":"evil","replicas":"1","owner":""}`, string(kept.Input))
 }
 
@@ -223,8 +136,8 @@ func TestPolicy_SameQuestionAcrossARestart_IsOneDecisionAndOneEvent(t *testing.T
 	first, err := p.ask(map[string]any{"workload": "evil", "replicas": "1"})
 	require.NoError(t, err)
 
-	p.stop()
-	p.start()
+	p.Stop()
+	p.Start()
 	second, err := p.ask(map[string]any{"workload": "evil", "replicas": "1"})
 	require.NoError(t, err)
 	require.Equal(t, first, second)
@@ -232,7 +145,7 @@ func TestPolicy_SameQuestionAcrossARestart_IsOneDecisionAndOneEvent(t *testing.T
 	_, err = p.ask(map[string]any{"workload": "good", "replicas": "1"})
 	require.NoError(t, err)
 	var seen []policyevents.DecisionMadeData
-	for stored, err := range p.bus.Tail(t.Context(), bus.TailOptions{}) {
+	for stored, err := range p.Bus.Tail(t.Context(), bus.TailOptions{}) {
 		require.NoError(t, err)
 		require.Equal(t, "evt.shop.dev.slipway.policy.decision.made.v1", stored.Subject)
 		require.Equal(t, "c0ffee", stored.Event.Extensions()["correlationid"])
@@ -274,7 +187,7 @@ func TestPolicy_EvaluationFails_IsNoVerdictAndNothingIsKept(t *testing.T) {
 	require.Contains(t, remote.Detail, "no-evil")
 
 	var list httpapi.Page[json.RawMessage]
-	require.Equal(t, http.StatusOK, p.call("GET", "/api/v1/decisions", nil, &list))
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/decisions", nil, &list))
 	require.Empty(t, list.Items)
 }
 
@@ -282,8 +195,8 @@ func TestPolicy_Deleted_IsNoLongerAsked(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	require.Equal(t, http.StatusOK, p.apply(noEvil, nil))
-	require.Equal(t, http.StatusNoContent, p.call("DELETE", "/api/v1/policies/no-evil", nil, nil))
-	require.Equal(t, http.StatusNotFound, p.call("DELETE", "/api/v1/policies/no-evil", nil, nil))
+	require.Equal(t, http.StatusNoContent, p.Call("DELETE", "/api/v1/policies/no-evil", nil, nil))
+	require.Equal(t, http.StatusNotFound, p.Call("DELETE", "/api/v1/policies/no-evil", nil, nil))
 	a, err := p.ask(map[string]any{"workload": "evil", "replicas": "1"})
 	require.NoError(t, err)
 	require.True(t, a.Allowed)
