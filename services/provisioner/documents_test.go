@@ -17,18 +17,18 @@ import (
 )
 
 func (p *platform) faults(endpoint, text string) []httpapi.Fault {
-	p.t.Helper()
+	p.T.Helper()
 	status, b := p.apply(endpoint, text)
 	var out struct {
 		Faults []httpapi.Fault
 		Errors []httpapi.Fault
 	}
-	require.NoError(p.t, json.Unmarshal(b, &out), string(b))
+	require.NoError(p.T, json.Unmarshal(b, &out), string(b))
 	if endpoint == "check" {
-		require.Equal(p.t, http.StatusOK, status)
+		require.Equal(p.T, http.StatusOK, status)
 		return out.Faults
 	}
-	require.Equal(p.t, http.StatusUnprocessableEntity, status, string(b))
+	require.Equal(p.T, http.StatusUnprocessableEntity, status, string(b))
 	return out.Errors
 }
 
@@ -182,13 +182,13 @@ func TestSecrets_NoRouteGivesAValue(t *testing.T) {
 		Missing []string
 	}
 	ask := map[string]any{"project": "shop", "names": []string{"github", "nothing"}, "purpose": "test", "service": "gateway"}
-	require.NoError(t, p.bus.Request(t.Context(), "rpc.secret.resolve", ask, &answer))
+	require.NoError(t, p.Bus.Request(t.Context(), "rpc.secret.resolve", ask, &answer))
 	require.Equal(t, map[string]string{"github": "hush-hush-hush"}, answer.Values)
 	require.Equal(t, []string{"nothing"}, answer.Missing)
 	ask["service"] = "catalog"
-	require.ErrorContains(t, p.bus.Request(t.Context(), "rpc.secret.resolve", ask, &answer), "may not resolve")
+	require.ErrorContains(t, p.Bus.Request(t.Context(), "rpc.secret.resolve", ask, &answer), "may not resolve")
 
-	err := filepath.WalkDir(p.dir, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(p.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -256,8 +256,5 @@ func TestDefinitionsAndTypes_AreListedShownAndDeleted(t *testing.T) {
 func TestAPI_WithoutIdentity_IsRefused(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res, err := p.client.Get("http://provisioner/api/v1/projects/shop/secrets")
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+	require.Equal(t, http.StatusUnauthorized, p.Do("GET", "/api/v1/projects/shop/secrets", nil, httpapi.IdentityHeader, "").Status)
 }

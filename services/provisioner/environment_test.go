@@ -141,9 +141,9 @@ func TestCreate_KilledInEachStep_EndsDoneOrWithNothingLeft(t *testing.T) {
 			release := p.Driver.Block(c.operation, c.at)
 			op := p.preview("pr-42", "cache:redis", "bucket:s3", "queue")
 			p.entered(c.operation, c.at)
-			p.stop()
+			p.Stop()
 			release()
-			p.start()
+			p.Start()
 			require.Equal(t, c.want, p.end(op.ID).Status)
 			if c.want == saga.Undone {
 				require.Empty(t, p.Driver.Existing())
@@ -321,9 +321,9 @@ func TestDelete_KilledInTheMiddle_IsFinished(t *testing.T) {
 	var op sagaapi.Operation
 	p.ok(http.StatusAccepted, http.MethodDelete, "/api/v1/projects/shop/environments/pr-42", nil, &op)
 	p.entered("destroy", ".cache")
-	p.stop()
+	p.Stop()
 	release()
-	p.start()
+	p.Start()
 	require.Equal(t, saga.Done, p.end(op.ID).Status)
 	require.Empty(t, p.Driver.Existing())
 	p.await("environment.deleted", 1)
@@ -359,10 +359,10 @@ func TestResourceDied_IsBroughtBack(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	p.end(p.preview("pr-42", "cache:redis").ID)
-	p.stop()
+	p.Stop()
 	p.Driver.Crash("shop.pr-42.cache")
 	before := len(p.Driver.Calls())
-	p.start()
+	p.Start()
 	require.Eventually(t, func() bool {
 		calls := p.Driver.Calls()
 		return len(calls) > before && calls[before] == "apply shop.pr-42.cache"

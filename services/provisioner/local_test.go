@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func (p *platform) ports(environment string) []string {
-	p.t.Helper()
+	p.T.Helper()
 	var page struct {
 		Items []struct {
 			Status  string
@@ -66,10 +66,10 @@ func listens(port string) bool {
 func TestLocal_RestartDownAndUp_ResourcesOutliveAndComeBackOnTheirPorts(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.stop()
+	p.Stop()
 	p.Driver = nil // the drivers that the service brings
-	p.start()
-	dataDir := filepath.Join(p.dir, "data")
+	p.Start()
+	dataDir := p.DataDir()
 	t.Cleanup(func() { require.NoError(t, provisioner.RemoveLocalData(context.Background(), dataDir)) })
 	p.applyOK(`
 apiVersion: slipway.dev/v1alpha1
@@ -92,7 +92,7 @@ spec: {type: s3, driver: local, match: [{class: default}]}
 	ports := p.ports("pr-42")
 	require.Len(t, ports, 3)
 
-	p.stop() // the platform goes, its resources stay
+	p.Stop() // the platform goes, its resources stay
 	for _, port := range ports {
 		require.True(t, listens(port))
 	}
@@ -100,7 +100,7 @@ spec: {type: s3, driver: local, match: [{class: default}]}
 	for _, port := range ports {
 		require.False(t, listens(port))
 	}
-	p.start()
+	p.Start()
 	require.Eventually(t, func() bool {
 		for _, port := range ports {
 			if !listens(port) {
