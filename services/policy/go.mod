@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/open-policy-agent/opa v1.22.2
-	github.com/rs/zerolog v1.35.1
 	github.com/slipway-idp/slipway/events v0.0.0
 	github.com/slipway-idp/slipway/libs v0.0.0
 	github.com/stretchr/testify v1.12.1
@@ -55,6 +54,7 @@ require (
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/rs/zerolog v1.35.1 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
 	github.com/sirupsen/logrus v1.10.2 // indirect
 	github.com/sony/gobreaker v1.0.0 // indirect
