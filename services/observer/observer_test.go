@@ -138,8 +138,10 @@ func TestTimeline_StoryFromOutsideToDeployment_IsToldInOrder(t *testing.T) {
 	p.await("other-story", 1)
 
 	var page struct{ Items []told }
-	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/timelines", nil, &page))
-	require.Len(t, page.Items, 2)
+	// The list's entry is committed after the event that a follower is shown.
+	require.Eventually(t, func() bool {
+		return p.Call("GET", "/api/v1/timelines", nil, &page) == http.StatusOK && len(page.Items) == 2
+	}, patience, time.Millisecond)
 	require.Empty(t, page.Items[0].Events)
 	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/timelines?project=elsewhere", nil, &page))
 	require.Empty(t, page.Items)
