@@ -6,10 +6,12 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 )
 
@@ -24,6 +26,9 @@ const (
 // ErrMissing: the project has no secret of that name, or an empty one.
 var ErrMissing = errors.New("there is no such secret")
 
+// ErrUnanswered: the provisioner does not answer just now; ask again later.
+var ErrUnanswered = errors.New("the service that keeps secrets does not answer")
+
 // Requester asks over the bus; *bus.Bus is one.
 type Requester interface {
 	Request(ctx context.Context, subject string, in, out any) error
@@ -37,7 +42,7 @@ type Asker struct {
 
 // Client resolves secrets by name. It is safe for concurrent use.
 type Client struct {
-	bus   Requester
+	asks  Requester
 	asker Asker
 	clock func() time.Time
 
@@ -53,13 +58,13 @@ type copied struct {
 }
 
 // New makes a client that asks over a bus.
-func New(bus Requester, asker Asker, clock func() time.Time) *Client {
-	return &Client{bus: bus, asker: asker, clock: clock, copies: map[place]copied{}}
+func New(asks Requester, asker Asker, clock func() time.Time) *Client {
+	return &Client{asks: asks, asker: asker, clock: clock, copies: map[place]copied{}}
 }
 
 // Resolve returns a secret's value, at most 20 s old. The error is ErrMissing
-// where there is none; any other one means that it could not be found out, such
-// as bus.ErrNoResponder and, after 3 s, context.DeadlineExceeded.
+// where there is none and ErrUnanswered where nobody answers within 3 s; any
+// other one means that it could not be found out.
 func (c *Client) Resolve(ctx context.Context, project, name string) ([]byte, error) {
 	if value, ok := c.recall(place{project, name}); ok {
 		return []byte(value), nil
@@ -75,7 +80,7 @@ func (c *Client) ResolveFresh(ctx context.Context, project, name string) ([]byte
 	var answer struct {
 		Values map[string]string `json:"values"`
 	}
-	err := c.bus.Request(ctx, Subject, request{
+	err := c.asks.Request(ctx, Subject, request{
 		Project: project, Names: []string{name}, Purpose: c.asker.Purpose, Service: c.asker.Service,
 	}, &answer)
 	value := answer.Values[name]
@@ -87,6 +92,8 @@ func (c *Client) ResolveFresh(ctx context.Context, project, name string) ([]byte
 	case err == nil, errors.As(err, &problem) && problem.Status == http.StatusNotFound:
 		c.forget(place{project, name})
 		return nil, ErrMissing
+	case errors.Is(err, bus.ErrNoResponder), errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
 	}
 	return nil, err
 }
