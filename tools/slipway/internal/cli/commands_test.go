@@ -4,10 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -95,57 +91,6 @@ Nothing was changed: this was a dry run.
 `, out)
 }
 
-func TestEnvDiff_TwoEnvironments_AreToldSideBySide(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	p.answers("GET /api/v1/projects/shop/environments/dev", http.StatusOK, `{"name":"dev","resources":[
-		{"name":"bucket","type":"s3","class":"default","definition":"plain"},
-		{"name":"orders.cache","type":"redis","class":"gold","definition":"big","workloads":["orders"]},
-		{"name":"web.cache","type":"redis","class":"default","definition":"small","workloads":["web"]}]}`)
-	p.answers("GET /api/v1/projects/shop/environments/pr-1", http.StatusOK, `{"name":"pr-1","resources":[
-		{"name":"cache","type":"redis","class":"default","definition":"small"},
-		{"name":"web-cache","type":"redis","class":"default","definition":"small"}]}`)
-	p.answers("GET /api/v1/projects/shop/deployment-sets", http.StatusOK, `{"items":[
-		{"environment":"dev","current":true,"workloads":{"orders":{"artifact":"orders@sha256:`+strings.Repeat("a", 64)+`"}}},
-		{"environment":"dev","current":false,"workloads":{"old":{"artifact":"old@sha256:b"}}},
-		{"environment":"pr-1","current":true,"workloads":{"orders":{"artifact":"orders@sha256:`+strings.Repeat("c", 64)+`"}}}]}`)
-	code, out, errs := p.slipway(t, "env", "diff", "dev", "pr-1", "-p", "shop")
-	require.Zero(t, code, errs)
-	var lines []string
-	for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
-		lines = append(lines, line(l))
-	}
-	require.Equal(t, []string{
-		"KIND NAME DEV PR-1",
-		"≠ resource bucket s3 by plain –",
-		"≠ resource cache redis/gold by big redis by small",
-		"= resource web-cache redis by small redis by small",
-		"≠ workload orders orders@sha256:aaaaaaaaaaaa orders@sha256:cccccccccccc",
-		"3 of 4 differ.",
-	}, lines)
-}
-
-func TestEnvClone_AsksForOneLikeAnother(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{{"env", "clone", "dev", "pr-1"}, {"env", "create", "pr-1", "--from", "dev"}} {
-		p := newPlatform(t)
-		var sent string
-		p.mux.HandleFunc("POST /api/v1/projects/shop/environments", func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			sent = string(body)
-			w.WriteHeader(http.StatusAccepted)
-			_, _ = io.WriteString(w, `{"id":"env-1","status":"running"}`)
-		})
-		code, _, errs := p.slipway(t, append(args, "-p", "shop")...)
-		require.Zero(t, code, errs)
-		require.JSONEq(t, `{"name":"pr-1","from":"dev"}`, sent)
-	}
-	p := newPlatform(t)
-	code, _, errs := p.slipway(t, "env", "create", "pr-1", "-p", "shop")
-	require.Equal(t, 2, code)
-	require.Contains(t, errs, "type")
-}
-
 func TestApply_Mistakes_AreToldWithTheirPlace(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -217,70 +162,6 @@ func TestArtifactPush_WhatIsNoArtifact_IsRefusedBeforeAnythingIsSent(t *testing.
 	require.Contains(t, errs, "link is neither a file nor a folder")
 }
 
-func TestHooksSend_EverySample_IsSignedAndFilledIn(t *testing.T) {
-	t.Parallel()
-	for _, name := range sampleNames() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPlatform(t)
-			p.mux.HandleFunc("POST /hooks/shop/github", func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				mac := hmac.New(sha256.New, []byte("s3cret"))
-				mac.Write(body)
-				if r.Header.Get("X-Hub-Signature-256") != "sha256="+hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("Authorization") != "" {
-					w.WriteHeader(401)
-					return
-				}
-				var payload struct {
-					Repository struct {
-						FullName string `json:"full_name"`
-						HTMLURL  string `json:"html_url"`
-						Private  bool   `json:"private"`
-					} `json:"repository"`
-					New struct{ Deep string } `json:"new"`
-				}
-				if err := json.Unmarshal(body, &payload); err != nil || payload.Repository.FullName != "acme/store" ||
-					payload.Repository.HTMLURL != "https://github.com/acme/store" || payload.Repository.Private || payload.New.Deep != "x" {
-					t.Errorf("%v %s", err, body)
-				}
-				if want := strings.TrimPrefix(name, "github."); r.Header.Get("X-GitHub-Event") != want || r.Header.Get("X-GitHub-Delivery") != "0f0f0f" {
-					t.Errorf("%v", r.Header)
-				}
-				w.WriteHeader(202)
-				fmt.Fprint(w, `{"id":"evt-1","correlationId":"c0ffee"}`)
-			})
-			p.env["SLIPWAY_WEBHOOK_SECRET"] = "s3cret"
-			code, out, errs := p.slipway(t, "hooks", "send", "--sample", name,
-				"--set", "repository=acme/store", "--set", "repository.private=false", "--set", "new.deep=x")
-			require.Zero(t, code, errs)
-			require.Equal(t, name+" taken in 0 ms as delivery 0f0f0f, event evt-1\nslipway timeline c0ffee\n", out)
-		})
-	}
-}
-
-func TestHooksSend_WrongUse_IsTold(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	for _, tc := range []struct {
-		args []string
-		says string
-	}{
-		{nil, "secret is missing"},
-		{[]string{"--set", "x"}, "NAME=VALUE"},
-		{[]string{"--set", "repository=orders"}, "OWNER/NAME"},
-		{[]string{"--set", "action.x=1"}, "action holds no fields"},
-		{[]string{"--sample", "github.nothing"}, "github.workflow_run"},
-	} {
-		code, _, errs := p.slipway(t, append([]string{"hooks", "send", "--sample", "github.workflow_run"}, tc.args...)...)
-		require.Equal(t, 2, code)
-		require.Contains(t, errs, tc.says)
-	}
-	code, out, _ := p.slipway(t, "hooks", "send", "--sample", "github.workflow_run", "--set", "workflow_run.head_sha=1234567", "--set", "workflow_run.run_attempt=2", "--print")
-	require.Zero(t, code)
-	require.Contains(t, out, `"head_sha": "1234567"`, "what is text stays text")
-	require.Contains(t, out, `"run_attempt": 2`)
-}
-
 func TestSagaShow_TellsStepsJournalAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -350,34 +231,6 @@ func TestSecretSet_Value_IsNeverPrinted(t *testing.T) {
 	p.in = ""
 	code, _, _ = p.slipway(t, "secret", "set", "github")
 	require.Equal(t, 2, code)
-}
-
-func TestExplain_TellsWhatMatchesAndWhatDoesNot(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	p.answers("GET /api/v1/projects/shop/workloads/orders", 200, `{"name":"orders","resources":{"cache":{"type":"redis"}}}`)
-	p.mux.HandleFunc("POST /api/v1/projects/shop/resources:explain", func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			Environment string
-			Resources   map[string]struct{ Type string }
-		}
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Environment != "dev" || body.Resources["cache"].Type != "redis" {
-			t.Errorf("%v %+v", err, body)
-		}
-		fmt.Fprint(w, `{"resources":[{"name":"cache","type":"redis","definition":"redis-local","reason":"most specific","considered":[{"definition":"redis-local"},{"definition":"redis-aws","reason":"another environment type"}]},{"name":"x","type":"mq","reason":"nothing is for mq"}],"problems":[{"resource":"x","message":"nothing is for mq"}],"order":["cache"]}`)
-	})
-	code, out, errs := p.slipway(t, "resources", "explain", "orders", "--env", "dev")
-	require.Zero(t, code, errs)
-	require.Equal(t, "✓ cache        redis → redis-local   most specific\n    not redis-aws      another environment type\n✗ x            mq → nothing matches   nothing is for mq\n✗ x            nothing is for mq\nMade in this order: cache\n", out)
-}
-
-func TestExplain_WorkloadIsNotThere_SaysThatAFileWillDo(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	p.answers("GET /api/v1/projects/shop/workloads/orders", 404, `{"type":"https://slipway.dev/problems/not-found","title":"No.","detail":"There is no workload \"orders\"."}`)
-	code, _, errs := p.slipway(t, "resources", "explain", "orders", "--env", "dev")
-	require.Equal(t, 1, code)
-	require.Equal(t, "There is no workload \"orders\". Or name its Score file with -f.\n", errs)
 }
 
 func TestDoctor_PlatformIsAway_SaysHowToStartItAndExits5(t *testing.T) {
