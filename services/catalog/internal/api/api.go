@@ -27,43 +27,25 @@ type API struct {
 	Spec      []byte // openapi.yaml
 }
 
-// causeOf says who asks, for what a request commits.
-func causeOf(ctx context.Context) events.Cause {
-	return events.Cause{CorrelationID: httpapi.CorrelationFrom(ctx), Actor: httpapi.ActorFrom(ctx).Name}
-}
-
-type handler func(http.ResponseWriter, *http.Request) error
-
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := h(w, r); err != nil {
-		httpapi.Write(w, r, err)
-	}
-}
-
 // Handler is the API. Everything but its own description is for those whom the
 // gateway names.
 func (a *API) Handler(identity httpapi.Identity) http.Handler {
-	mux, open := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.Spec)
-	})
-	open.Handle("/", identity.Middleware(mux))
-	mux.Handle("GET /api/v1/entities", handler(a.list))
-	mux.Handle("GET /api/v1/entities/{ref...}", handler(a.get))
-	mux.Handle("DELETE /api/v1/entities/{ref...}", handler(a.remove))
-	mux.Handle("GET /api/catalog/entities", handler(a.backstageList))
-	mux.Handle("GET /api/catalog/entities/by-query", handler(a.backstageQuery))
-	mux.Handle("POST /api/catalog/entities/by-refs", handler(a.backstageRefs))
-	mux.Handle("GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}", handler(a.backstageName))
+	s := httpapi.NewSurface(a.Spec, identity.Middleware)
+	s.Handle("GET /api/v1/entities", a.list)
+	s.Handle("GET /api/v1/entities/{ref...}", a.get)
+	s.Handle("DELETE /api/v1/entities/{ref...}", a.remove)
+	s.Handle("GET /api/catalog/entities", a.backstageList)
+	s.Handle("GET /api/catalog/entities/by-query", a.backstageQuery)
+	s.Handle("POST /api/catalog/entities/by-refs", a.backstageRefs)
+	s.Handle("GET /api/catalog/entities/by-name/{kind}/{namespace}/{name}", a.backstageName)
 	kinds := map[string]docapi.Kind{}
 	for _, name := range entity.KindNames() {
 		kinds[name] = a.documents(name)
 	}
 	documents := docapi.Handler{Kinds: kinds}
-	documents.Routes(mux)
-	documents.Schemas(open)
-	return open
+	documents.Routes(s.Inner)
+	documents.Schemas(s.Open)
+	return s
 }
 
 func (a *API) documents(kind string) docapi.Kind {
@@ -86,7 +68,7 @@ func (a *API) documents(kind string) docapi.Kind {
 			if len(faults) > 0 {
 				return docapi.Result{}, httpapi.Unprocessable(faults...)
 			}
-			v, created, changed, err := a.Inventory.Put(ctx, e, causeOf(ctx))
+			v, created, changed, err := a.Inventory.Put(ctx, e, httpapi.CauseOf(ctx))
 			if err != nil {
 				return docapi.Result{}, err
 			}
@@ -243,7 +225,7 @@ func (a *API) remove(w http.ResponseWriter, r *http.Request) error {
 	if conditional {
 		expected = &version
 	}
-	if err := a.Inventory.Remove(r.Context(), ref, expected, causeOf(r.Context())); err != nil {
+	if err := a.Inventory.Remove(r.Context(), ref, expected, httpapi.CauseOf(r.Context())); err != nil {
 		return missing(err, ref)
 	}
 	w.WriteHeader(http.StatusNoContent)

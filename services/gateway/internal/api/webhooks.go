@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/services/gateway/internal/intake"
@@ -53,7 +52,7 @@ func (a *API) getWebhook(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deleteWebhook(w http.ResponseWriter, r *http.Request) error {
-	cause := events.Cause{Actor: httpapi.ActorFrom(r.Context()).Name, CorrelationID: httpapi.CorrelationFrom(r.Context())}
+	cause := httpapi.CauseOf(r.Context())
 	if err := a.Webhooks.Delete(r.Context(), r.PathValue("project"), r.PathValue("webhook"), cause); err != nil {
 		return err
 	}

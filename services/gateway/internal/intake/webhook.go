@@ -135,7 +135,7 @@ func (w *Webhooks) apply(ctx context.Context, item docapi.Item) (docapi.Result, 
 	}
 	next := Webhook{Project: item.Project, Name: item.Metadata.Name, Spec: spec}
 	result := docapi.Result{Location: "/api/v1/projects/" + next.Project + "/webhooks/" + next.Name}
-	v, err := w.repo.Update(ctx, next.ID(), events.Cause{Actor: httpapi.ActorFrom(ctx).Name, CorrelationID: httpapi.CorrelationFrom(ctx)},
+	v, err := w.repo.Update(ctx, next.ID(), httpapi.CauseOf(ctx),
 		func(state *Webhook, exists bool) (aggregate.Decision, error) {
 			switch {
 			case !exists:

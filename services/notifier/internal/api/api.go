@@ -2,14 +2,12 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
-	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
@@ -26,43 +24,27 @@ type API struct {
 	Spec   []byte // openapi.yaml
 }
 
-func causeOf(ctx context.Context) events.Cause {
-	return events.Cause{CorrelationID: httpapi.CorrelationFrom(ctx), Actor: httpapi.ActorFrom(ctx).Name}
-}
-
 // Handler is the API. Everything but its own description is for those whom the
 // gateway names.
 func (a *API) Handler(identity httpapi.Identity) http.Handler {
-	mux, open := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.Spec)
-	})
-	open.Handle("/", identity.Middleware(mux))
-	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				httpapi.Write(w, r, err)
-			}
-		})
-	}
+	s := httpapi.NewSurface(a.Spec, identity.Middleware)
 	channels, routes := a.Office.Channels, a.Office.Routes
-	handle("GET /api/v1/projects/{project}/channels", lister(channels, channel.IndexProject, showChannel))
-	handle("GET /api/v1/projects/{project}/channels/{name}", getter("channel", channels, showChannel))
-	handle("DELETE /api/v1/projects/{project}/channels/{name}", deleter("channel", channels))
-	handle("GET /api/v1/projects/{project}/routes", lister(routes, route.IndexProject, showRoute))
-	handle("GET /api/v1/projects/{project}/routes/{name}", getter("route", routes, showRoute))
-	handle("DELETE /api/v1/projects/{project}/routes/{name}", deleter("route", routes))
-	handle("GET /api/v1/projects/{project}/deliveries", a.listDeliveries)
-	handle("GET /api/v1/projects/{project}/deliveries/{delivery}", a.getDelivery)
-	handle("POST /api/v1/projects/{project}/deliveries/{delivery}/retry", a.retryDelivery)
+	s.Handle("GET /api/v1/projects/{project}/channels", lister(channels, channel.IndexProject, showChannel))
+	s.Handle("GET /api/v1/projects/{project}/channels/{name}", getter("channel", channels, showChannel))
+	s.Handle("DELETE /api/v1/projects/{project}/channels/{name}", deleter("channel", channels))
+	s.Handle("GET /api/v1/projects/{project}/routes", lister(routes, route.IndexProject, showRoute))
+	s.Handle("GET /api/v1/projects/{project}/routes/{name}", getter("route", routes, showRoute))
+	s.Handle("DELETE /api/v1/projects/{project}/routes/{name}", deleter("route", routes))
+	s.Handle("GET /api/v1/projects/{project}/deliveries", a.listDeliveries)
+	s.Handle("GET /api/v1/projects/{project}/deliveries/{delivery}", a.getDelivery)
+	s.Handle("POST /api/v1/projects/{project}/deliveries/{delivery}/retry", a.retryDelivery)
 	documents := docapi.Handler{Kinds: map[string]docapi.Kind{
-		"Channel":           channel.Documents(channels, causeOf),
-		"NotificationRoute": route.Documents(routes, channels, causeOf),
+		"Channel":           channel.Documents(channels, httpapi.CauseOf),
+		"NotificationRoute": route.Documents(routes, channels, httpapi.CauseOf),
 	}}
-	documents.Routes(mux)
-	documents.Schemas(open)
-	return open
+	documents.Routes(s.Inner)
+	documents.Schemas(s.Open)
+	return s
 }
 
 // Channel as the API shows it: of the address only what is no secret.
@@ -170,7 +152,7 @@ func (a *API) getDelivery(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) retryDelivery(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("delivery")
-	v, err := a.Office.Retry(r.Context(), r.PathValue("project"), id, causeOf(r.Context()))
+	v, err := a.Office.Retry(r.Context(), r.PathValue("project"), id, httpapi.CauseOf(r.Context()))
 	if errors.Is(err, delivery.ErrNotFailed) {
 		return httpapi.Conflict("This delivery was not given up: it is delivered, or still being tried.")
 	}

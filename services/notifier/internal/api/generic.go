@@ -58,9 +58,9 @@ func deleter[T any](kind string, repo *aggregate.Repository[T]) handler {
 			return aggregate.Decision{Delete: true}, nil
 		}
 		if conditional {
-			_, err = repo.UpdateAt(r.Context(), id, expected, causeOf(r.Context()), remove)
+			_, err = repo.UpdateAt(r.Context(), id, expected, httpapi.CauseOf(r.Context()), remove)
 		} else {
-			_, err = repo.Update(r.Context(), id, causeOf(r.Context()), remove)
+			_, err = repo.Update(r.Context(), id, httpapi.CauseOf(r.Context()), remove)
 		}
 		if err != nil {
 			return missing(err, kind, name)

@@ -33,24 +33,12 @@ type API struct {
 // Handler is the API. Everything but its own description is for those whom the
 // gateway names.
 func (a *API) Handler(identity httpapi.Identity) http.Handler {
-	mux, open := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.Spec)
-	})
-	open.Handle("/", identity.Middleware(mux))
-	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				httpapi.Write(w, r, err)
-			}
-		})
-	}
-	handle("GET /api/v1/timelines", a.list)
-	handle("GET /api/v1/timelines/{correlationId}", a.get)
-	handle("POST /api/v1/timelines:rebuild", a.rebuild)
-	handle("GET /api/v1/timelines:rebuild", a.rebuildState)
-	return open
+	s := httpapi.NewSurface(a.Spec, identity.Middleware)
+	s.Handle("GET /api/v1/timelines", a.list)
+	s.Handle("GET /api/v1/timelines/{correlationId}", a.get)
+	s.Handle("POST /api/v1/timelines:rebuild", a.rebuild)
+	s.Handle("GET /api/v1/timelines:rebuild", a.rebuildState)
+	return s
 }
 
 // Timeline as the API shows it.
@@ -170,9 +158,7 @@ func (a *API) rebuild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.Projection.Start(r.Context(), id, events.Cause{
-		CorrelationID: httpapi.CorrelationFrom(r.Context()), Actor: httpapi.ActorFrom(r.Context()).Name,
-	})
+	s, err := a.Projection.Start(r.Context(), id, httpapi.CauseOf(r.Context()))
 	if err != nil {
 		return err
 	}

@@ -29,42 +29,25 @@ type API struct {
 	Spec      []byte // openapi.yaml
 }
 
-// CauseOf says who asks, for what a request commits.
-func CauseOf(ctx context.Context) events.Cause {
-	return events.Cause{CorrelationID: httpapi.CorrelationFrom(ctx), Actor: httpapi.ActorFrom(ctx).Name}
-}
-
 // Handler is the API. Everything but its own description is for those whom the
 // gateway names.
 func (a *API) Handler(identity httpapi.Identity) http.Handler {
-	mux, open := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.Spec)
-	})
-	open.Handle("/", identity.Middleware(mux))
-	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				httpapi.Write(w, r, err)
-			}
-		})
-	}
-	handle("GET /api/v1/projects", a.listProjects)
-	handle("GET /api/v1/projects/{project}", a.getProject)
-	handle("DELETE /api/v1/projects/{project}", a.deleteProject)
-	handle("GET /api/v1/policies", a.listPolicies)
-	handle("GET /api/v1/policies/{policy}", a.getPolicy)
-	handle("DELETE /api/v1/policies/{policy}", a.deletePolicy)
-	handle("GET /api/v1/decisions", a.listDecisions)
-	handle("GET /api/v1/decisions/{decision}", a.getDecision)
+	s := httpapi.NewSurface(a.Spec, identity.Middleware)
+	s.Handle("GET /api/v1/projects", a.listProjects)
+	s.Handle("GET /api/v1/projects/{project}", a.getProject)
+	s.Handle("DELETE /api/v1/projects/{project}", a.deleteProject)
+	s.Handle("GET /api/v1/policies", a.listPolicies)
+	s.Handle("GET /api/v1/policies/{policy}", a.getPolicy)
+	s.Handle("DELETE /api/v1/policies/{policy}", a.deletePolicy)
+	s.Handle("GET /api/v1/decisions", a.listDecisions)
+	s.Handle("GET /api/v1/decisions/{decision}", a.getDecision)
 	documents := docapi.Handler{Kinds: map[string]docapi.Kind{
-		"Project": project.Documents(a.Projects, CauseOf),
-		"Policy":  a.Book.Documents(CauseOf),
+		"Project": project.Documents(a.Projects, httpapi.CauseOf),
+		"Policy":  a.Book.Documents(httpapi.CauseOf),
 	}}
-	documents.Routes(mux)
-	documents.Schemas(open)
-	return open
+	documents.Routes(s.Inner)
+	documents.Schemas(s.Open)
+	return s
 }
 
 // Project as the API shows it.
@@ -135,9 +118,9 @@ func (a *API) deleteProject(w http.ResponseWriter, r *http.Request) error {
 		return aggregate.Decision{Delete: true}, nil
 	}
 	if conditional {
-		_, err = a.Projects.UpdateAt(r.Context(), name, expected, CauseOf(r.Context()), remove)
+		_, err = a.Projects.UpdateAt(r.Context(), name, expected, httpapi.CauseOf(r.Context()), remove)
 	} else {
-		_, err = a.Projects.Update(r.Context(), name, CauseOf(r.Context()), remove)
+		_, err = a.Projects.Update(r.Context(), name, httpapi.CauseOf(r.Context()), remove)
 	}
 	if err != nil {
 		return missing(err, "project", name, "")
@@ -178,7 +161,7 @@ func (a *API) deletePolicy(w http.ResponseWriter, r *http.Request) error {
 	if conditional {
 		expected = &version
 	}
-	if err := a.Book.Remove(r.Context(), r.PathValue("policy"), expected, CauseOf(r.Context())); err != nil {
+	if err := a.Book.Remove(r.Context(), r.PathValue("policy"), expected, httpapi.CauseOf(r.Context())); err != nil {
 		return missing(err, "policy", r.PathValue("policy"), "")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -2,12 +2,10 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 
-	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/saga"
@@ -29,52 +27,35 @@ type API struct {
 	sagas sagaapi.Config
 }
 
-// causeOf says who asks, for what a request commits.
-func causeOf(ctx context.Context) events.Cause {
-	return events.Cause{CorrelationID: httpapi.CorrelationFrom(ctx), Actor: httpapi.ActorFrom(ctx).Name}
-}
-
 // Handler is the API. Everything but its own description is for those whom the
 // gateway names.
 func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	a.sagas = sagaapi.Config{Runner: a.Environments.Sagas(), Details: details, Mask: mask}
-	mux, open := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.Spec)
-	})
-	open.Handle("/", httpapi.Chain(mux, httpapi.Correlation(a.NewID), identity.Middleware))
-	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				httpapi.Write(w, r, err)
-			}
-		})
-	}
+	s := httpapi.NewSurface(a.Spec, httpapi.Correlation(a.NewID), identity.Middleware)
 	const project = "/api/v1/projects/{project}"
-	handle("GET "+project+"/environments", a.listEnvironments)
-	handle("POST "+project+"/environments", a.createEnvironment)
-	handle("GET "+project+"/environments/{environment}", a.getEnvironment)
-	handle("DELETE "+project+"/environments/{environment}", a.deleteEnvironment)
-	handle("POST "+project+"/environments/{environment}/extend", a.extendEnvironment)
-	handle("GET "+project+"/resources", a.listResources)
-	handle("GET "+project+"/resources/{environment}/{resource}", a.getResource)
-	handle("POST "+project+"/resources:explain", a.explain)
-	handle("GET "+project+"/resource-definitions", a.listDefinitions)
-	handle("GET "+project+"/resource-definitions/{definition}", a.getDefinition)
-	handle("DELETE "+project+"/resource-definitions/{definition}", a.deleteDefinition)
-	handle("GET "+project+"/secrets", a.listSecrets)
-	handle("GET "+project+"/secrets/{secret}", a.getSecret)
-	handle("PUT "+project+"/secrets/{secret}", a.putSecret)
-	handle("DELETE "+project+"/secrets/{secret}", a.deleteSecret)
-	handle("GET /api/v1/environment-types", a.listTypes)
-	handle("GET /api/v1/environment-types/{type}", a.getType)
-	handle("DELETE /api/v1/environment-types/{type}", a.deleteType)
-	a.sagas.Routes(mux)
+	s.Handle("GET "+project+"/environments", a.listEnvironments)
+	s.Handle("POST "+project+"/environments", a.createEnvironment)
+	s.Handle("GET "+project+"/environments/{environment}", a.getEnvironment)
+	s.Handle("DELETE "+project+"/environments/{environment}", a.deleteEnvironment)
+	s.Handle("POST "+project+"/environments/{environment}/extend", a.extendEnvironment)
+	s.Handle("GET "+project+"/resources", a.listResources)
+	s.Handle("GET "+project+"/resources/{environment}/{resource}", a.getResource)
+	s.Handle("POST "+project+"/resources:explain", a.explain)
+	s.Handle("GET "+project+"/resource-definitions", a.listDefinitions)
+	s.Handle("GET "+project+"/resource-definitions/{definition}", a.getDefinition)
+	s.Handle("DELETE "+project+"/resource-definitions/{definition}", a.deleteDefinition)
+	s.Handle("GET "+project+"/secrets", a.listSecrets)
+	s.Handle("GET "+project+"/secrets/{secret}", a.getSecret)
+	s.Handle("PUT "+project+"/secrets/{secret}", a.putSecret)
+	s.Handle("DELETE "+project+"/secrets/{secret}", a.deleteSecret)
+	s.Handle("GET /api/v1/environment-types", a.listTypes)
+	s.Handle("GET /api/v1/environment-types/{type}", a.getType)
+	s.Handle("DELETE /api/v1/environment-types/{type}", a.deleteType)
+	a.sagas.Routes(s.Inner)
 	documents := docapi.Handler{Kinds: a.documents()}
-	documents.Routes(mux)
-	documents.Schemas(open)
-	return open
+	documents.Routes(s.Inner)
+	documents.Schemas(s.Open)
+	return s
 }
 
 // details are what an operation says about itself, in short words.

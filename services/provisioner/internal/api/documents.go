@@ -72,7 +72,7 @@ func (a *API) applySecret(ctx context.Context, item docapi.Item) (docapi.Result,
 	if faults := item.Spec(&spec); len(faults) > 0 {
 		return docapi.Result{}, httpapi.Unprocessable(faults...)
 	}
-	info, changed, err := a.Secrets.Set(ctx, causeOf(ctx), item.Project, item.Metadata.Name, spec.Value, secret.Given)
+	info, changed, err := a.Secrets.Set(ctx, httpapi.CauseOf(ctx), item.Project, item.Metadata.Name, spec.Value, secret.Given)
 	return docapi.Result{
 		Result: outcome(changed && info.Version == 1, changed), Version: int64(info.Version),
 		Location: "/api/v1/projects/" + item.Project + "/secrets/" + info.Name,
@@ -103,7 +103,7 @@ func (a *API) applyType(ctx context.Context, item docapi.Item) (docapi.Result, e
 	if faults := item.Spec(&spec); len(faults) > 0 {
 		return docapi.Result{}, httpapi.Unprocessable(faults...)
 	}
-	v, created, changed, err := a.Environments.SetType(ctx, causeOf(ctx), spec.of(item))
+	v, created, changed, err := a.Environments.SetType(ctx, httpapi.CauseOf(ctx), spec.of(item))
 	return docapi.Result{Project: "org", Result: outcome(created, changed), Version: v.Version,
 		Location: "/api/v1/environment-types/" + item.Metadata.Name}, err
 }
@@ -154,7 +154,7 @@ func (a *API) applyEnvironment(ctx context.Context, item docapi.Item) (docapi.Re
 	if faults := item.Spec(&spec); len(faults) > 0 {
 		return docapi.Result{}, httpapi.Unprocessable(faults...)
 	}
-	out, err := a.Environments.Apply(ctx, causeOf(ctx), a.NewID(), spec.of(item))
+	out, err := a.Environments.Apply(ctx, httpapi.CauseOf(ctx), a.NewID(), spec.of(item))
 	return docapi.Result{
 		Result: outcome(out.Created, out.Changed), Operation: out.Saga,
 		Location: "/api/v1/projects/" + item.Project + "/environments/" + item.Metadata.Name,
@@ -187,7 +187,7 @@ func (a *API) applyDefinition(ctx context.Context, item docapi.Item) (docapi.Res
 		return docapi.Result{}, httpapi.Unprocessable(faults...)
 	}
 	d := definitionOf(item, spec)
-	v, created, changed, err := a.Environments.SetDefinition(ctx, causeOf(ctx), d)
+	v, created, changed, err := a.Environments.SetDefinition(ctx, httpapi.CauseOf(ctx), d)
 	scope := d.Project
 	if scope == "" {
 		scope = "org"

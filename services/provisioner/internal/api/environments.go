@@ -112,7 +112,7 @@ func (a *API) createEnvironment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.Environments.Create(r.Context(), causeOf(r.Context()), id, wish)
+	s, err := a.Environments.Create(r.Context(), httpapi.CauseOf(r.Context()), id, wish)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (a *API) deleteEnvironment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	force, _ := strconv.ParseBool(r.URL.Query().Get("force"))
-	s, err := a.Environments.Delete(r.Context(), causeOf(r.Context()), id, r.PathValue("project"), r.PathValue("environment"), force)
+	s, err := a.Environments.Delete(r.Context(), httpapi.CauseOf(r.Context()), id, r.PathValue("project"), r.PathValue("environment"), force)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (a *API) extendEnvironment(w http.ResponseWriter, r *http.Request) error {
 	if err := httpapi.Decode(r, &body); err != nil {
 		return err
 	}
-	_, err := a.Environments.Extend(r.Context(), causeOf(r.Context()), r.PathValue("project"), r.PathValue("environment"), body.TTL)
+	_, err := a.Environments.Extend(r.Context(), httpapi.CauseOf(r.Context()), r.PathValue("project"), r.PathValue("environment"), body.TTL)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (a *API) getType(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) deleteType(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Environments.DeleteType(r.Context(), causeOf(r.Context()), r.PathValue("type")); err != nil {
+	if err := a.Environments.DeleteType(r.Context(), httpapi.CauseOf(r.Context()), r.PathValue("type")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

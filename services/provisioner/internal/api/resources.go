@@ -219,7 +219,7 @@ func (a *API) getDefinition(w http.ResponseWriter, r *http.Request) error {
 func (a *API) deleteDefinition(w http.ResponseWriter, r *http.Request) error {
 	v, err := a.Environments.Definition(r.Context(), r.PathValue("project"), r.PathValue("definition"))
 	if err == nil {
-		err = a.Environments.DeleteDefinition(r.Context(), causeOf(r.Context()), v.State.Project, v.State.Name)
+		err = a.Environments.DeleteDefinition(r.Context(), httpapi.CauseOf(r.Context()), v.State.Project, v.State.Name)
 	}
 	if err != nil {
 		return missing(err, "resource definition", r.PathValue("definition"), "")

@@ -45,7 +45,7 @@ func (a *API) putSecret(w http.ResponseWriter, r *http.Request) error {
 	if err := secret.CheckValue(body.Value); err != nil {
 		return httpapi.Unprocessable(httpapi.Fault{Pointer: "/value", Message: err.Error()})
 	}
-	info, _, err := a.Secrets.Set(r.Context(), causeOf(r.Context()), r.PathValue("project"), name, body.Value, secret.Given)
+	info, _, err := a.Secrets.Set(r.Context(), httpapi.CauseOf(r.Context()), r.PathValue("project"), name, body.Value, secret.Given)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *API) deleteSecret(w http.ResponseWriter, r *http.Request) error {
 	if err := secret.CheckName(name); err != nil {
 		return httpapi.NotFound("secret", name, "Outputs of resources go with their resource.")
 	}
-	existed, err := a.Secrets.Delete(r.Context(), causeOf(r.Context()), r.PathValue("project"), name)
+	existed, err := a.Secrets.Delete(r.Context(), httpapi.CauseOf(r.Context()), r.PathValue("project"), name)
 	if err != nil {
 		return err
 	}
