@@ -88,38 +88,46 @@ func free(dir string) int64 {
 // watchEvery is how soon JetStream comes back after the disk has room again.
 const watchEvery = 2 * time.Second
 
-// watch starts JetStream again after a full disk: the server switches it off at
-// the first write that fails, and would leave it off.
-func (s *Server) watch(c Config) {
+// watch starts JetStream again after a full disk. The server switches it off at
+// a write that fails, or leaves it on with streams that take nothing any more
+// (v2.15.2), and either would stay so.
+func (s *Server) watch(c Config, log *logger) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopWatch = cancel
 	s.watched.Go(func() {
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
-		off := false
+		told := false
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
-			if s.ns.JetStreamEnabled() {
-				off = false
+			if s.ns.JetStreamEnabled() && !log.writeFailed.Load() {
+				told = false
 				continue
 			}
-			if err := checkDir(c.Dir); err != nil {
-				if !off {
-					c.Log.Error().Err(err).Msg("JetStream is off until its folder can be written again")
-				}
-				off = true
-				continue
+			err := checkDir(c.Dir)
+			if err == nil {
+				log.writeFailed.Store(false)
+				err = s.revive(c)
 			}
-			config := &server.JetStreamConfig{StoreDir: c.Dir, MaxStore: c.MaxStore}
-			if err := s.ns.EnableJetStream(config); err != nil {
-				c.Log.Error().Err(err).Msg("JetStream cannot be started again")
-				continue
+			switch {
+			case err == nil:
+				c.Log.Info().Msg("JetStream is back")
+			case !told:
+				c.Log.Error().Err(err).Msg("JetStream takes nothing until its folder can be written again")
+				told = true
 			}
-			c.Log.Info().Msg("JetStream is back")
 		}
 	})
+}
+
+// revive reads the folder anew: what was acknowledged is there.
+func (s *Server) revive(c Config) error {
+	if err := s.ns.ShutdownJetStream(); err != nil {
+		return err
+	}
+	return s.ns.EnableJetStream(&server.JetStreamConfig{StoreDir: c.Dir, MaxStore: c.MaxStore})
 }

@@ -78,7 +78,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.Listen != "" {
 		s.url = ns.ClientURL()
 	}
-	s.watch(c)
+	s.watch(c, log)
 	return s, nil
 }
 

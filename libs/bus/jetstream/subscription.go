@@ -17,7 +17,7 @@ import (
 // next to nothing. A new connection renews the pull at once.
 const (
 	pullExpiry    = 30 * time.Second
-	pullHeartbeat = 10 * time.Second
+	pullHeartbeat = 5 * time.Second
 	findTimeout   = 2 * time.Second
 )
 
