@@ -115,10 +115,12 @@ func (e *Environments) letGo(ctx context.Context, c saga.Call, in scopeInput, ke
 ) (saga.Result, error) {
 	var busy string
 	var letting *Letting
+	var gone bool // an earlier attempt destroyed it, and its answer was lost
 	v, err := e.update(ctx, in.Project, in.Environment, inStep(c.Cause), func(env *Environment) ([]events.Draft, error) {
-		busy, letting = "", nil
+		busy, letting, gone = "", nil, false
 		r := env.Resources[key]
 		if r == nil {
+			gone = env.Gone[key] == c.SagaID
 			return nil, errUnchanged
 		}
 		if r.Op != "" && r.Op != c.SagaID {
@@ -151,6 +153,9 @@ func (e *Environments) letGo(ctx context.Context, c saga.Call, in scopeInput, ke
 	}
 	if busy != "" {
 		return e.inLine(ctx, in, key, busy)
+	}
+	if gone {
+		return saga.Result{Output: let{Key: key, Destroyed: true}, Note: "destroyed"}, nil
 	}
 	if letting == nil {
 		return saga.Result{Output: let{Key: key}, Note: "nothing to undo: it never was"}, nil
@@ -204,6 +209,10 @@ func (e *Environments) destroy(ctx context.Context, c saga.Call, in scopeInput, 
 		}
 		ref := r.ref(env, c.SagaID)
 		delete(env.Resources, r.Key)
+		if env.Gone == nil {
+			env.Gone = map[string]string{}
+		}
+		env.Gone[r.Key] = c.SagaID
 		env.undone(c, r.Key, "destroyed")
 		if r.Applied == nil {
 			return nil, nil // nobody was told that it was there

@@ -53,6 +53,7 @@ type Environment struct {
 	Previous       *Previous                  `json:"previous,omitempty"`       // before Saga changed it
 	Claims         map[string]*Claim          `json:"claims,omitempty"`
 	Resources      map[string]*Resource       `json:"resources,omitempty"` // by key
+	Gone           map[string]string          `json:"gone,omitempty"`      // by key of a destroyed resource: the saga that destroyed it last
 	Released       map[string]time.Time       `json:"released,omitempty"`  // fences: claims that must not come again
 	Retry          time.Time                  `json:"retry,omitzero"`      // when its expiry is tried again
 }
