@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/slipway-idp/slipway/libs/service"
 
@@ -34,6 +35,7 @@ func gatewayProgram(version string) service.Program {
 		})
 	}
 	p.Settings = append(p.Settings, service.Setting{Name: "admin-token", Usage: "token of the first admin", Secret: true})
+	transport := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}
 	p.New = func(d service.Deps, s service.Settings) (service.Service, error) {
 		at := map[string]service.Owner{}
 		var missing []error
@@ -43,7 +45,7 @@ func gatewayProgram(version string) service.Program {
 				missing = append(missing, fmt.Errorf("the gateway needs --owner-%s: where %s serves HTTP", o.name, o.name))
 				continue
 			}
-			at[o.name] = service.Owner{BaseURL: u, Transport: http.DefaultTransport}
+			at[o.name] = service.Owner{BaseURL: u, Transport: transport}
 		}
 		if err := errors.Join(missing...); err != nil {
 			return nil, err
