@@ -56,7 +56,7 @@ func (b *bench) addDisk(took []float64) {
 		sum += one
 	}
 	conditions := fmt.Sprintf("4 KiB overwritten in a file of 4 MiB, then fsync, one after the other; %d rounds of %s between those of the store", storeRounds, diskRound)
-	b.add(Figure{Name: "disk.fsync.p50_ms", Value: median(took), Unit: "ms", Conditions: conditions})
-	b.add(Figure{Name: "disk.fsync.p99_ms", Value: quantile(took, 0.99), Unit: "ms", Conditions: conditions})
-	b.add(Figure{Name: "disk.fsync.per_s", Value: 1000 * float64(len(took)) / sum, Unit: "per s", Conditions: conditions})
+	b.add(Figure{Name: "fsync.p50_ms", Value: median(took), Unit: "ms", Conditions: conditions})
+	b.add(Figure{Name: "fsync.p99_ms", Value: quantile(took, 0.99), Unit: "ms", Conditions: conditions})
+	b.add(Figure{Name: "fsync.per_s", Value: 1000 * float64(len(took)) / sum, Unit: "per s", Conditions: conditions})
 }

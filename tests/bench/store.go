@@ -47,7 +47,7 @@ func (b *bench) store(ctx context.Context) error {
 	for i, n := range writers {
 		b.add(Figure{
 			Name: fmt.Sprintf("store.sqlite.commits_per_s_%d", n), Value: median(rates[i]), Unit: "per s",
-			Against: "disk.fsync.per_s",
+			Against: "fsync.per_s",
 			Conditions: fmt.Sprintf("sqlite, WAL, synchronous=FULL; %d writers, each an aggregate of its own; state and message of %d B, one index, one mark; median of %d rounds of %s",
 				n, payload, storeRounds, storeRound),
 		})
