@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -185,16 +186,20 @@ func TestParseDuration_TextsPeopleWrite_AreRead(t *testing.T) {
 	}
 }
 
+// yamlBreak is what ends a line. Source: YAML 1.1, section 5.5.
+var yamlBreak = regexp.MustCompile(`[\n\r\x{85}\x{2028}\x{2029}]`)
+
 // FuzzSplit: whatever comes in, nothing panics, places are within the source,
 // and what was cut out reads the same when it is read alone.
 func FuzzSplit(f *testing.F) {
 	f.Add(twoWorkloads)
 	f.Add(`[{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}]`)
+	f.Add("\r\rA")
 	f.Add("a: &a [*a]\n---\n...\n--- |\n x")
 	f.Add("apiVersion: v1\nkind: A\nmetadata: {name: !!float 0x1p-2, labels: {a: 2001-01-01, <<: {b: .inf}}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		docs, faults := document.Split("f", strings.NewReader(text))
-		last := strings.Count(text, "\n") + 1
+		last := len(yamlBreak.FindAllString(text, -1)) + 1
 		for _, fault := range faults {
 			require.NotEmpty(t, fault.Message)
 			require.LessOrEqual(t, fault.Line, last+1)
