@@ -111,7 +111,10 @@ func TestReal_UpgradeRestartAndFailureUnderLoad_NoRequestFailsAndDownLeavesNothi
 	t.Parallel()
 	p := newRealPlatform(t)
 	data := filepath.Join(p.dir, "deployer")
-	t.Cleanup(func() { require.NoError(t, deployer.StopProcesses(context.Background(), data)) })
+	t.Cleanup(func() {
+		p.stop() // first: a service at work brings its ingress back
+		require.NoError(t, deployer.StopProcesses(context.Background(), data))
+	})
 	require.Equal(t, "done", p.ended(p.deploy(p.pushReal("v1"))).Outcome)
 	var where struct{ Listen string }
 	p.get("/api/v1/ingress", &where)

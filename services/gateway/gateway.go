@@ -56,7 +56,8 @@ type Config struct {
 	// Version is shown on the front page.
 	Version string
 	// HookRate and HookBurst bound the verified deliveries of one webhook, a
-	// second and at once: 200 and 1000 when zero.
+	// second and at once: 5000 and 10000 when zero, above what one machine stores
+	// durably, so that only a runaway sender meets them.
 	HookRate  float64
 	HookBurst int
 	// Heartbeat is how often an idle live stream says that it lives: 15 s when
@@ -97,7 +98,7 @@ func New(c Config) (*Service, error) {
 		Webhooks: webhooks,
 		Receiver: &intake.Receiver{
 			Webhooks: webhooks, Deliveries: s.deliveries, Secrets: secrets.New(c.Bus, secrets.Asker{Service: Name, Purpose: "verify webhook deliveries"}, c.Clock),
-			Limits: intake.NewLimits(cmp.Or(c.HookRate, 200), cmp.Or(c.HookBurst, 1000)), Clock: c.Clock, Log: c.Log,
+			Limits: intake.NewLimits(cmp.Or(c.HookRate, 5000), cmp.Or(c.HookBurst, 10000)), Clock: c.Clock, Log: c.Log,
 		},
 		Deliveries:  s.deliveries,
 		Statements:  s.statements,
