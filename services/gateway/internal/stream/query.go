@@ -101,8 +101,8 @@ func Parse(q url.Values, resume string, at Position, now time.Time, live bool) (
 	return out, nil
 }
 
-// parseFrom reads a cursor, or where since is true also a bare sequence, a
-// time or a span of time before now.
+// parseFrom reads a cursor, or a bare sequence as one of the stream as it is
+// now; where since is true also a time or a span of time before now.
 func parseFrom(text string, at Position, now time.Time, since bool) (From, error) {
 	if text == "" {
 		return From{}, nil
@@ -119,6 +119,9 @@ func parseFrom(text string, at Position, now time.Time, since bool) (From, error
 		}
 	}
 	c, err := ParseCursor(text)
+	if seq, bare := strconv.ParseUint(text, 10, 64); bare == nil {
+		c, err = Cursor{Epoch: at.Epoch, Seq: seq}, nil
+	}
 	if err != nil && since {
 		return From{}, fmt.Errorf("%q is not a time (2026-01-02T15:04:05Z), a span (10m), a sequence or a cursor", short(text))
 	}

@@ -35,11 +35,7 @@ func (a *app) deployCommand() *cobra.Command {
 			return err
 		}
 		if r.DryRun {
-			plan, err := c.PlanDeployment(cmd.Context(), project, r)
-			if err != nil {
-				return err
-			}
-			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
+			return a.planned(c.PlanDeployment(cmd.Context(), project, r))
 		}
 		op, err := c.Deploy(cmd.Context(), project, r)
 		if err != nil {
@@ -72,11 +68,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 			return err
 		}
 		if r.DryRun {
-			plan, err := c.PlanRollback(cmd.Context(), project, r)
-			if err != nil {
-				return err
-			}
-			return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
+			return a.planned(c.PlanRollback(cmd.Context(), project, r))
 		}
 		op, err := c.Rollback(cmd.Context(), project, r)
 		if err != nil {
@@ -85,6 +77,14 @@ func (a *app) rollbackCommand() *cobra.Command {
 		return a.accepted(cmd, c, op, wait, verbs{"Rolled back", "Rollback failed"})
 	}
 	return cmd
+}
+
+// planned shows what a dry run would do.
+func (a *app) planned(plan client.Object, err error) error {
+	if err != nil {
+		return err
+	}
+	return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
 }
 
 // accepted follows an operation, or says how to.

@@ -91,11 +91,7 @@ func (a *app) createEnvironment(cmd *cobra.Command, r client.EnvironmentRequest,
 		return err
 	}
 	if r.DryRun {
-		plan, err := c.PlanEnvironment(cmd.Context(), project, r)
-		if err != nil {
-			return err
-		}
-		return a.show(plan, func(w io.Writer) { a.tellPlan(w, plan) })
+		return a.planned(c.PlanEnvironment(cmd.Context(), project, r))
 	}
 	op, err := c.CreateEnvironment(cmd.Context(), project, r)
 	if err != nil {
