@@ -39,7 +39,8 @@ type StepKind struct {
 // there. An undo also accepts that its Do never happened.
 //
 // It answers nil when the thing is done, Result.Wait when it is not yet done,
-// Fail(err) when trying again is no use, and any other error to be retried.
+// Fail(err) when trying again is no use (a Do turns back at once, an undo parks
+// at once), and any other error to be retried.
 type Activity func(ctx context.Context, c Call) (Result, error)
 
 // Call is what an activity or a command is told.
@@ -76,6 +77,9 @@ type Result struct {
 type Wait struct {
 	Until  time.Time
 	Reason string
+	// Working says that what is waited for is at work and has a deadline of its
+	// own: while it is, an undo is not given up.
+	Working bool
 }
 
 // Fail marks an error as final: no attempt will change it.

@@ -169,7 +169,8 @@ func (e *engine) attemptFailed(st *Step, reason string, final bool) {
 	st.Reason = reason
 	if st.Direction == Backward {
 		e.note(st.ID, Backward, st.Attempt, "undo failed", reason)
-		if st.UndoBy != nil && !e.now.Before(*st.UndoBy) {
+		// A final one is not tried until its deadline: a person is needed now.
+		if final || (st.UndoBy != nil && !e.now.Before(*st.UndoBy)) {
 			st.Status, st.Deadline = StepUndoFailed, nil
 			return
 		}
@@ -240,6 +241,10 @@ func (e *engine) notYet(in NotYet) {
 		e.close(st, StepFailed)
 		e.note(st.ID, Forward, in.Attempt, "stopped", "the saga is being undone")
 		return
+	}
+	if in.Direction == Backward && in.Working && st.UndoBy != nil {
+		by := e.now.Add(e.book.of(st.Kind).UndoDeadline)
+		st.UndoBy = &by
 	}
 	if in.Direction == Backward && st.UndoBy != nil && !e.now.Before(*st.UndoBy) {
 		st.Status, st.Deadline, st.Reason = StepUndoFailed, nil, in.Reason

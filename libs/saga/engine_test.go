@@ -261,3 +261,30 @@ func TestValidate_SaysEverythingThatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "comes after itself")
 	require.Error(t, book.Validate(saga.Plan{}))
 }
+
+func TestUndo_FailsForGood_IsParkedAtOnceAndCanBeRetried(t *testing.T) {
+	t.Parallel()
+	d := begin(t, step("a", "make"), step("b", "make", "a"))
+	d.ok("a", saga.Forward).fail("b", saga.Forward, true).fail("b", saga.Backward, true)
+	d.is(saga.Parked, map[string]saga.StepStatus{"a": saga.StepDone, "b": saga.StepUndoFailed})
+	require.Empty(t, d.fx, "nothing is tried until a person says so")
+	require.True(t, d.s.NextWake().IsZero())
+	d.in(saga.RetryStep{Step: "b", Actor: "user:default/ada"})
+	require.Equal(t, []string{"call undo b"}, d.effects())
+	d.ok("b", saga.Backward).ok("a", saga.Backward).is(saga.Undone, nil)
+}
+
+func TestUndo_WaitsForWhatIsAtWork_IsNotGivenUpWhileItIs(t *testing.T) {
+	t.Parallel()
+	wait := func(d *drive, working bool) *drive {
+		return d.in(saga.NotYet{Step: "a", Direction: saga.Backward, Attempt: d.s.Step("a").Attempt, Reason: "run r-1 is at work",
+			Until: d.now.Add(8 * time.Minute), Working: working})
+	}
+	d := begin(t, step("a", "make")).fail("a", saga.Forward, true)
+	for range 3 { // twice the deadline
+		wait(d, true).later(8 * time.Minute).is(saga.Undoing, nil)
+	}
+	wait(d, false).later(8 * time.Minute).is(saga.Undoing, nil)
+	d.later(3 * time.Minute)
+	wait(d, false).is(saga.Parked, map[string]saga.StepStatus{"a": saga.StepUndoFailed})
+}

@@ -36,6 +36,9 @@ type NotYet struct {
 	Until     time.Time
 	Reason    string
 	Output    json.RawMessage
+	// Working: what is waited for is at work and ends by itself, so an undo's
+	// deadline is counted anew from here.
+	Working bool
 }
 
 // Ticked: time has passed.

@@ -199,7 +199,7 @@ func inputOf(e saga.Effect, res saga.Result, callErr error) (saga.Input, error) 
 	case callErr != nil:
 		return saga.Failed{Step: e.Step, Direction: e.Direction, Attempt: e.Attempt, Reason: callErr.Error(), Output: output, Final: final}, nil
 	case res.Wait != nil:
-		return saga.NotYet{Step: e.Step, Direction: e.Direction, Attempt: e.Attempt, Until: res.Wait.Until, Reason: res.Wait.Reason, Output: output}, nil
+		return saga.NotYet{Step: e.Step, Direction: e.Direction, Attempt: e.Attempt, Until: res.Wait.Until, Reason: res.Wait.Reason, Output: output, Working: res.Wait.Working}, nil
 	default:
 		return saga.Finished{Step: e.Step, Direction: e.Direction, Attempt: e.Attempt, Output: output, Note: res.Note}, nil
 	}
