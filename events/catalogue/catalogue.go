@@ -57,6 +57,7 @@ func All() []events.Description {
 		provisioner.ResourceDrifted.Describe(),
 		provisioner.RunPlanned.Describe(),
 		provisioner.RunFinished.Describe(),
+		provisioner.StackUnlocked.Describe(),
 		provisioner.SagaParked.Describe(),
 		provisioner.SagaResolved.Describe(),
 		provisioner.ResourcesReady.Describe(),

@@ -117,6 +117,10 @@ func ours() []speaker {
 		on(provisioner.RunFinished, func(_ events.Event, d provisioner.RunFinishedData) string {
 			return join(fmt.Sprintf("run %s of stack %s ended %s", d.Run, d.Stack, d.Result), with("because %s", oneLine(d.Reason)))
 		}),
+		on(provisioner.StackUnlocked, func(_ events.Event, d provisioner.StackUnlockedData) string {
+			return join(fmt.Sprintf("stack %s was taken from run %s by %s: %s", d.Stack, d.Run, d.By, oneLine(d.Reason)),
+				with("(unresolved: %s)", listed(d.Unresolved)))
+		}),
 		on(provisioner.SagaParked, parked),
 		on(provisioner.SagaResolved, resolved),
 	}
