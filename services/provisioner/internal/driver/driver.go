@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/slipway-idp/slipway/events"
 )
 
 // Driver carries out resource definitions. It is safe for concurrent use; of
@@ -26,12 +29,26 @@ type Driver interface {
 	// Apply makes the resource what the request says, whether it is there,
 	// half there or not. Doing it again changes nothing and answers the same.
 	// A resource that is there but not running is brought back with its data.
+	// What takes long is answered with NotYet, and asked again until it is over.
 	Apply(ctx context.Context, r Request) (Applied, error)
 	// Read looks what is there. It changes nothing.
 	Read(ctx context.Context, ref Ref) (Observed, error)
 	// Destroy removes the resource for good: processes, ports, data. One that
-	// never was, or is half there, is no error.
-	Destroy(ctx context.Context, ref Ref) error
+	// never was, or is half there, is no error. NotYet as for Apply; what is
+	// still being made of it is stopped first.
+	Destroy(ctx context.Context, ref Ref, by Operation) error
+}
+
+// Drifter is a driver that can say in what a resource differs from what it was
+// made as. It mends nothing, and what it makes is not brought back by itself.
+type Drifter interface {
+	Drift(ctx context.Context, r Request) (Difference, error)
+}
+
+// Difference is what reality differs in; no lines: in nothing.
+type Difference struct {
+	Lines []string // one per difference, secret values masked
+	Run   string   // that found out
 }
 
 // Kind is one kind of resource that a driver makes.
@@ -40,7 +57,21 @@ type Kind struct {
 	Summary string   // one sentence for people
 	Inputs  []string // names that a definition may give
 	Outputs []string // names of what it hands on, secret ones among them
-	Secrets []string // those of Outputs that are secret
+	Secrets []string // those of Outputs that are secret; more may be, where any kind is made
+}
+
+// AnyKind is the name of the one kind of a driver that makes whatever its
+// module makes.
+const AnyKind = "*"
+
+// KindOf finds a kind among those that a driver makes.
+func KindOf(d Driver, name string) (Kind, bool) {
+	for _, k := range d.Kinds() {
+		if k.Name == name || k.Name == AnyKind {
+			return k, true
+		}
+	}
+	return Kind{}, false
 }
 
 // Ref names a resource. The name is derived from project, environment and the
@@ -60,6 +91,34 @@ type Request struct {
 	// the resource's users working.
 	Secrets map[string]string
 	State   json.RawMessage // what the last Apply answered; nil the first time
+	Module  *Module         // nil for drivers that need none
+	By      Operation       // who asks; the zero one where nothing is to be done
+}
+
+// Module is what a definition says to a driver that carries out modules.
+type Module struct {
+	Definition string            // whose it is
+	Digest     string            // of the packed module
+	Engine     string            // what the definition wishes; may be empty
+	Outputs    map[string]string // declared: name to type; missing or of another type fails
+	Env        map[string]string // of the engine; secret values among them
+	Timeout    time.Duration     // of one phase; 0: the driver's own
+}
+
+// Operation says for what a driver is asked to do something. Key is the same
+// for every attempt of one direction of one step, so that what was begun
+// before a crash is found again.
+type Operation struct {
+	Key         string
+	Saga, Step  string
+	Project     string
+	Environment string
+	Type        string // of the environment
+	Resource    string
+	Cause       events.Cause
+	// Reapply: it puts back what was before, so what is being made of the
+	// resource is stopped first.
+	Reapply bool
 }
 
 // Action is what a plan says.
@@ -70,12 +129,15 @@ const (
 	Create    Action = "create"
 	Change    Action = "change"
 	Unchanged Action = "unchanged"
+	// Unknown: it cannot be said before it is tried.
+	Unknown Action = "unknown"
 )
 
 // Plan is what Apply would do.
 type Plan struct {
 	Action  Action
 	Summary string // "one redis server on a port of its own"
+	Run     string // that made it, where one did
 }
 
 // Applied is what came of an Apply.
@@ -93,8 +155,8 @@ type Observed struct {
 	Detail  string // why not
 }
 
-// Permanent marks an error of Apply that no further attempt will change: the
-// saga turns back at once.
+// Permanent marks an error that no further attempt will change: after Apply the
+// saga turns back at once, after Destroy it is parked at once.
 func Permanent(err error) error { return &permanentError{err} }
 
 // IsPermanent reports whether err was marked.
@@ -107,13 +169,29 @@ type permanentError struct{ error }
 
 func (p *permanentError) Unwrap() error { return p.error }
 
+// NotYet is an answer, not a failure: it is at work. Whoever asked asks again.
+func NotYet(reason string) error { return &notYetError{reason} }
+
+// AsNotYet reports whether err says "not yet", and what is waited for.
+func AsNotYet(err error) (reason string, ok bool) {
+	var n *notYetError
+	if errors.As(err, &n) {
+		return n.reason, true
+	}
+	return "", false
+}
+
+type notYetError struct{ reason string }
+
+func (n *notYetError) Error() string { return "not yet: " + n.reason }
+
 // ErrUnknownKind: the driver does not make such a thing.
 var ErrUnknownKind = errors.New("unknown kind")
 
 // CheckInputs says which names a kind does not take, with the nearest it does,
 // and which kinds there are when it is none of them.
 func CheckInputs(kinds []Kind, kind string, inputs map[string]any) error {
-	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind || k.Name == AnyKind })
 	if i < 0 {
 		var names []string
 		for _, k := range kinds {

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ import (
 
 // The activities here are called as after a crash: their effect is there,
 // their answer was lost.
+
+var errBoom = errors.New("boom")
 
 func open(t *testing.T) (*Environments, store.Store, *fake.Driver) {
 	t.Helper()

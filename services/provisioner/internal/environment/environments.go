@@ -216,6 +216,9 @@ func changed(a, b *Desired) []string {
 			seen[k] = true
 		}
 	}
+	if digest(a.Module) != digest(b.Module) {
+		out = append(out, "module")
+	}
 	slices.Sort(out)
 	return out
 }

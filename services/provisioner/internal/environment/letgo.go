@@ -2,11 +2,14 @@ package environment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/slipway-idp/slipway/events"
 	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/saga"
+	"github.com/slipway-idp/slipway/libs/store"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/graph"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
 )
@@ -19,12 +22,20 @@ func (e *Environments) undoResource(ctx context.Context, c saga.Call) (saga.Resu
 	if err != nil {
 		return saga.Result{}, err
 	}
-	return e.letGo(ctx, c, in, node.Key, "undone", func(env *Environment, r *Resource) (Letting, bool) {
+	protected, err := e.protected(ctx, c, in, node.Key)
+	if err != nil {
+		return saga.Result{}, err
+	}
+	return e.letGo(ctx, c, in, node.Key, "undone", func(env *Environment, r *Resource) (Letting, bool, error) {
 		before, touched := r.Before[c.SagaID]
 		if !touched {
-			return Letting{}, false
+			return Letting{}, false, nil
 		}
-		return env.undoOf(r, in.Claim, before), true
+		l := env.undoOf(r, in.Claim, before)
+		if l.Act == Destroy && protected != nil {
+			return Letting{}, false, protected
+		}
+		return l, true, nil
 	})
 }
 
@@ -35,11 +46,11 @@ func (e *Environments) dropResource(ctx context.Context, c saga.Call) (saga.Resu
 	if err != nil {
 		return saga.Result{}, err
 	}
-	return e.letGo(ctx, c, in, step.Key, in.Reason, func(env *Environment, r *Resource) (Letting, bool) {
+	return e.letGo(ctx, c, in, step.Key, in.Reason, func(env *Environment, r *Resource) (Letting, bool, error) {
 		if _, holds := r.Claims[in.Claim]; !holds {
-			return Letting{}, false
+			return Letting{}, false, nil
 		}
-		return env.releaseOf(r, in.Claim), true
+		return env.releaseOf(r, in.Claim), true, nil
 	})
 }
 
@@ -50,10 +61,43 @@ func (e *Environments) destroyResource(ctx context.Context, c saga.Call) (saga.R
 	if err != nil {
 		return saga.Result{}, err
 	}
-	return e.letGo(ctx, c, in, step.Key, in.Reason, func(_ *Environment, r *Resource) (Letting, bool) {
+	return e.letGo(ctx, c, in, step.Key, in.Reason, func(_ *Environment, r *Resource) (Letting, bool, error) {
 		r.Claims = nil
-		return Letting{Act: Destroy, Note: "destroyed"}, true
+		return Letting{Act: Destroy, Note: "destroyed"}, true, nil
 	})
+}
+
+// protected says why the undo of a resource may not destroy it; nil: it may.
+// The definition as it is now counts beside the one that made it: to take
+// protect out of it is how a person lets the undo go on.
+func (e *Environments) protected(ctx context.Context, c saga.Call, in scopeInput, key string) (protects, err error) {
+	env, err := e.load(ctx, in.Project, in.Environment)
+	if err != nil {
+		return nil, err
+	}
+	r := env.Resources[key]
+	if r == nil || wanted(r) == nil || !wanted(r).Protect {
+		return nil, nil
+	}
+	what := wanted(r)
+	def, err := e.Definition(ctx, in.Project, what.Definition)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil && !def.State.Protect {
+		return nil, nil
+	}
+	if r.Applied == nil {
+		d, _, err := e.driverOf(*what)
+		if err != nil {
+			return nil, err
+		}
+		if seen, err := d.Read(ctx, refOf(env, key, what.Kind)); err != nil || !seen.Exists {
+			return nil, err // it never came to be
+		}
+	}
+	return saga.Fail(fmt.Errorf("%s is not destroyed: definition %s protects it. Take protect out of the definition and run slipway saga retry %s, or keep the resource with slipway saga adopt %s %s",
+		key, what.Definition, c.SagaID, c.SagaID, c.StepID)), nil
 }
 
 // undoOf decides what puts back what was before, and does what of it is only
@@ -111,7 +155,7 @@ func (env *Environment) handOver(r *Resource, from string) Letting {
 // letGo carries out a letting in three parts: the decision is written down,
 // the driver does it, the outcome is written down.
 func (e *Environments) letGo(ctx context.Context, c saga.Call, in scopeInput, key, reason string,
-	decide func(*Environment, *Resource) (Letting, bool),
+	decide func(*Environment, *Resource) (Letting, bool, error),
 ) (saga.Result, error) {
 	var busy string
 	var letting *Letting
@@ -129,13 +173,19 @@ func (e *Environments) letGo(ctx context.Context, c saga.Call, in scopeInput, ke
 		}
 		before := r.Before[c.SagaID]
 		if before.Letting == nil {
-			l, touched := decide(env, r)
+			l, touched, err := decide(env, r)
+			if err != nil {
+				return nil, err
+			}
 			if !touched {
 				return nil, errUnchanged
 			}
 			before.Letting = &l
 		}
 		letting = before.Letting
+		if r.Op == c.SagaID && r.Before[c.SagaID].Letting != nil && letting.Act != Keep {
+			return nil, errUnchanged // written down before, and being done
+		}
 		r.before()[c.SagaID] = before
 		r.Op, r.UpdatedAt = c.SagaID, e.cfg.Clock().UTC()
 		switch letting.Act {
@@ -193,10 +243,14 @@ func (e *Environments) destroy(ctx context.Context, c saga.Call, in scopeInput, 
 		if err != nil {
 			return saga.Result{}, err
 		}
-		if err := d.Destroy(ctx, refOf(env, r.Key, what.Kind)); err != nil {
-			return saga.Result{}, fmt.Errorf("%s could not be destroyed: %w", r.Key, err)
+		err = d.Destroy(ctx, refOf(env, r.Key, what.Kind), operation(c, env, r.Key))
+		if _, wait := driver.AsNotYet(err); wait {
+			return e.notYet(err)
 		}
-		for _, key := range kind.Secrets {
+		if err != nil {
+			return saga.Result{}, failure(fmt.Errorf("%s could not be destroyed: %w", r.Key, err), nil)
+		}
+		for _, key := range secretsOf(kind, r) {
 			if _, err := e.cfg.Secrets.Delete(ctx, events.Cause{Actor: "service:" + service}, env.Project, secret.OfResource(env.Name, r.Key, key)); err != nil {
 				return saga.Result{}, err
 			}
@@ -235,9 +289,11 @@ func wanted(r *Resource) *Desired {
 
 func (e *Environments) reapply(ctx context.Context, c saga.Call, in scopeInput, env Environment, r *Resource, l Letting) (saga.Result, error) {
 	was := r.Applied
-	a, err := e.apply(ctx, env, r, *l.Target)
+	by := operation(c, env, r.Key)
+	by.Reapply = true
+	a, err := e.apply(ctx, env, r, *l.Target, by)
 	if err != nil {
-		return saga.Result{}, err
+		return e.notYet(err)
 	}
 	_, err = e.update(ctx, in.Project, in.Environment, inStep(c.Cause), func(env *Environment) ([]events.Draft, error) {
 		r := env.Resources[r.Key]

@@ -9,6 +9,7 @@ import (
 	"github.com/slipway-idp/slipway/events"
 	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/store"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 )
 
 // opReconcile is at work on a resource in place of a saga.
@@ -71,6 +72,9 @@ func (e *Environments) reconcile(ctx context.Context, env Environment) error {
 		if err != nil {
 			return err
 		}
+		if _, drifts := drv.(driver.Drifter); drifts {
+			continue // to mend it takes a plan that somebody answers for
+		}
 		seen, err := drv.Read(ctx, refOf(env, key, r.Applied.Kind))
 		if err != nil {
 			return err
@@ -106,7 +110,14 @@ func (e *Environments) bringBack(ctx context.Context, env Environment, key, deta
 		return err
 	}
 	r := v.State.Resources[key]
-	a, applyErr := e.apply(ctx, v.State, r, *r.Applied)
+	by := driver.Operation{
+		Key: opReconcile + "/" + env.Project + "/" + env.Name + "/" + key, Step: opReconcile,
+		Project: env.Project, Environment: env.Name, Type: v.State.Type, Resource: key, Cause: cause,
+	}
+	a, applyErr := e.apply(ctx, v.State, r, *r.Applied, by)
+	if _, wait := driver.AsNotYet(applyErr); wait {
+		return nil // the next look asks again
+	}
 	_, err = e.update(context.WithoutCancel(ctx), env.Project, env.Name, cause, func(env *Environment) ([]events.Draft, error) {
 		r := env.Resources[key]
 		if r == nil || r.Op != opReconcile {

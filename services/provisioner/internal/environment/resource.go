@@ -83,9 +83,9 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 		out.Action = before.Done
 		return saga.Result{Output: out, Note: out.String()}, nil
 	}
-	applied, err := e.apply(ctx, v.State, r, want)
+	applied, err := e.apply(ctx, v.State, r, want, operation(c, v.State, node.Key))
 	if err != nil {
-		return saga.Result{}, err
+		return e.notYet(err)
 	}
 	switch {
 	case !before.Existed:
@@ -142,8 +142,8 @@ func (env *Environment) intend(sagaID, claim string, node graph.Node, want Desir
 	if r.Op != "" && r.Op != sagaID {
 		return r.Op, errUnchanged
 	}
-	if r.Before[sagaID].Done != "" {
-		return "", errUnchanged
+	if r.Before[sagaID].Done != "" || r.Op == sagaID && same(r.Asked, &want) {
+		return "", errUnchanged // it is done, or asked for already
 	}
 	if r.Applied != nil && (r.Applied.Driver != want.Driver || r.Applied.Kind != want.Kind) {
 		return "", saga.Fail(fmt.Errorf("%s is a %s made by driver %s; definition %s would make a %s by %s of it, which would lose its data: release it first, or give the new one another name",

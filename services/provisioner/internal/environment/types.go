@@ -124,6 +124,7 @@ type Resource struct {
 	Applied   *Desired          `json:"applied,omitempty"`   // what it last made; nil until it did
 	AppliedBy string            `json:"appliedBy,omitempty"` // whose wish that is
 	Outputs   map[string]any    `json:"outputs,omitempty"`   // a secret one is {"secretRef": name}
+	Secrets   []string          `json:"secrets,omitempty"`   // outputs that are, or were, secret: set before their values are kept
 	State     json.RawMessage   `json:"state,omitempty"`     // the driver's
 	Claims    map[string]Hold   `json:"claims,omitempty"`
 	Before    map[string]Before `json:"before,omitempty"` // by saga: what its undo goes back to
@@ -139,6 +140,18 @@ type Desired struct {
 	Kind       string         `json:"kind"`
 	Protect    bool           `json:"protect,omitempty"`
 	Inputs     map[string]any `json:"inputs,omitempty"`
+	Module     *Module        `json:"module,omitempty"`
+}
+
+// Module is what a definition says beside the inputs, where its driver carries
+// out modules. It stays with the resource: what was before can be put back
+// though the definition is another one since.
+type Module struct {
+	Digest  string            `json:"digest"`
+	Engine  string            `json:"engine,omitempty"`
+	Outputs map[string]string `json:"outputs,omitempty"` // name to type
+	Env     map[string]any    `json:"env,omitempty"`     // a secret value is {"secretRef": name}
+	Timeout document.Duration `json:"timeout,omitempty"`
 }
 
 // Hold is one claim's wish.

@@ -24,6 +24,7 @@ type Driver struct {
 	blocks  map[string]chan struct{}
 	entered chan string
 	calls   []string
+	hidden  string // one more secret output, that no kind lists
 }
 
 type thing struct {
@@ -80,6 +81,20 @@ func (d *Driver) Block(operation, suffix string) (release func()) {
 		d.mu.Unlock()
 		close(ch)
 	})
+}
+
+// Delay lets an operation on names ending in suffix answer "not yet", with
+// nothing done, until over is called.
+func (d *Driver) Delay(operation, suffix string) (over func()) {
+	d.set(operation, suffix, driver.NotYet("it takes its time"), -1, false)
+	return func() { d.Fail(operation, suffix, nil, 0) }
+}
+
+// Hide lets everything that is made have one more secret output.
+func (d *Driver) Hide(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hidden = key
 }
 
 // Entered receives "operation name" for each apply and destroy that begins.
@@ -181,10 +196,11 @@ func (d *Driver) Apply(ctx context.Context, r driver.Request) (driver.Applied, e
 	if size, ok := r.Inputs["size"]; ok {
 		outputs["size"] = size
 	}
-	return driver.Applied{
-		Action: action, Outputs: outputs, Secrets: map[string]string{"password": secret},
-		State: json.RawMessage(`{"made":true}`),
-	}, nil
+	secrets := map[string]string{"password": secret}
+	if d.hidden != "" {
+		secrets[d.hidden] = d.hidden + "-of-" + r.Name
+	}
+	return driver.Applied{Action: action, Outputs: outputs, Secrets: secrets, State: json.RawMessage(`{"made":true}`)}, nil
 }
 
 // Read implements driver.Driver.
@@ -200,7 +216,7 @@ func (d *Driver) Read(_ context.Context, ref driver.Ref) (driver.Observed, error
 }
 
 // Destroy implements driver.Driver.
-func (d *Driver) Destroy(ctx context.Context, ref driver.Ref) error {
+func (d *Driver) Destroy(ctx context.Context, ref driver.Ref, _ driver.Operation) error {
 	if err := d.enter(ctx, "destroy", ref.Name); err != nil {
 		return err
 	}

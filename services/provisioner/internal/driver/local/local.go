@@ -212,7 +212,7 @@ func (d *Driver) Read(_ context.Context, ref driver.Ref) (driver.Observed, error
 }
 
 // Destroy implements driver.Driver.
-func (d *Driver) Destroy(ctx context.Context, ref driver.Ref) error {
+func (d *Driver) Destroy(ctx context.Context, ref driver.Ref, _ driver.Operation) error {
 	if !validName.MatchString(ref.Name) {
 		return fmt.Errorf("%q is not the name of a resource", ref.Name)
 	}

@@ -117,7 +117,7 @@ func TestRedis_EveryTypeAndItsExpiry_OutliveAStop(t *testing.T) {
 	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.cache", Kind: "redis"}}
 	a, err := d.Apply(t.Context(), r)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref)) })
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref, driver.Operation{})) })
 	for _, c := range [][]string{
 		{"SET", "text", "a\x00b\xff"},
 		{"SET", "short", "gone soon", "PX", "300"},
@@ -153,7 +153,7 @@ func TestRedis_Killed_LosesNoMoreThanASecond(t *testing.T) {
 	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.cache", Kind: "redis"}}
 	a, err := d.Apply(t.Context(), r)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref)) })
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref, driver.Operation{})) })
 	redisDo(t, a, "SET", "greeting", "hello")
 	dump := filepath.Join(w.dir, "resources", r.Name, "data", "dump.json")
 	require.Eventually(t, func() bool {
@@ -209,7 +209,7 @@ func TestS3_FolderGiven_KeepsItsDataThereAndTakesItAlongWhenDestroyed(t *testing
 	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.bucket", Kind: "s3"}, Inputs: map[string]any{"folder": path}}
 	a, err := d.Apply(t.Context(), r)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref)) })
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref, driver.Operation{})) })
 	c, name := bucket(a)
 	_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("x"), Body: strings.NewReader("hello")})
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestS3_FolderGiven_KeepsItsDataThereAndTakesItAlongWhenDestroyed(t *testing
 	moved.Inputs, moved.Secrets = map[string]any{"folder": t.TempDir()}, a.Secrets
 	_, err = d.Apply(t.Context(), moved)
 	require.ErrorContains(t, err, "cannot be moved")
-	require.NoError(t, d.Destroy(t.Context(), r.Ref))
+	require.NoError(t, d.Destroy(t.Context(), r.Ref, driver.Operation{}))
 	entries, err := os.ReadDir(path)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "the volume's other content is not the bucket's")
@@ -237,7 +237,7 @@ func TestJetStream_StreamThatCannotBe_SaysWhy(t *testing.T) {
 	_, err := d.Apply(t.Context(), r)
 	require.ErrorContains(t, err, "stream shop_dev_audit")
 	require.True(t, driver.IsPermanent(err))
-	require.NoError(t, d.Destroy(t.Context(), r.Ref))
+	require.NoError(t, d.Destroy(t.Context(), r.Ref, driver.Operation{}))
 	w.gone(t, r.Name, driver.Applied{})
 }
 
@@ -314,7 +314,7 @@ func TestApply_PortTakenMeanwhile_ComesBackOnAnotherAndSaysSo(t *testing.T) {
 	r := driver.Request{Ref: driver.Ref{Name: "shop.dev.cache", Kind: "redis"}}
 	a, err := d.Apply(t.Context(), r)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref)) })
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), r.Ref, driver.Operation{})) })
 	require.NoError(t, d.Stop(t.Context()))
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", a.Outputs["port"].(string)))
 	require.NoError(t, err)
@@ -339,7 +339,7 @@ func TestApply_ProgramThatCannotServe_SaysWhyAndDestroyLeavesNothing(t *testing.
 	require.NoError(t, err)
 	require.True(t, seen.Exists)
 	require.False(t, seen.Healthy)
-	require.NoError(t, d.Destroy(t.Context(), r.Ref))
+	require.NoError(t, d.Destroy(t.Context(), r.Ref, driver.Operation{}))
 	w.gone(t, r.Name, driver.Applied{})
 }
 
@@ -349,7 +349,7 @@ func TestRequests_NamesAndInputsThatWouldLeaveTheFolder_AreRefused(t *testing.T)
 	for _, name := range []string{"", "..", "../x", "a/b", ".hidden", strings.Repeat("x", 300)} {
 		_, err := d.Apply(t.Context(), driver.Request{Ref: driver.Ref{Name: name, Kind: "volume"}})
 		require.Error(t, err, name)
-		require.Error(t, d.Destroy(t.Context(), driver.Ref{Name: name, Kind: "volume"}), name)
+		require.Error(t, d.Destroy(t.Context(), driver.Ref{Name: name, Kind: "volume"}, driver.Operation{}), name)
 	}
 	for _, in := range []map[string]any{{"bucket": "../x"}, {"bucket": ""}, {"bucket": 7}, {"bucket": []any{"a"}}, {"bucket": "UPPER"}} {
 		_, err := d.Apply(t.Context(), driver.Request{Ref: driver.Ref{Name: "x", Kind: "s3"}, Inputs: in})
