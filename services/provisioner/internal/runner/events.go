@@ -1,0 +1,196 @@
+package runner
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Event is one line of what an engine says with -json: machine-readable UI,
+// the same in OpenTofu and Terraform.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level"`   // "info", "warn", "error"
+	Type    string    `json:"type"`    // one of the Event… constants, or another
+	Message string    `json:"message"` // a sentence
+	Address string    `json:"address,omitempty"`
+	Action  string    `json:"action,omitempty"` // of a resource: "create", "update", "replace", "delete", "read", "noop"
+	// What identifies the resource, where the engine says so: after a completed
+	// create, before an update or a delete.
+	IDKey   string `json:"idKey,omitempty"`
+	IDValue string `json:"idValue,omitempty"`
+
+	Diagnostic *Diagnostic `json:"diagnostic,omitempty"`
+	Summary    *Summary    `json:"summary,omitempty"`
+}
+
+// Summary is what was planned or done, by number.
+type Summary struct {
+	Operation string `json:"operation"` // "plan", "apply", "destroy"
+	Add       int    `json:"add"`
+	Change    int    `json:"change"`
+	Import    int    `json:"import"`
+	Remove    int    `json:"remove"`
+}
+
+// Types of events that something depends on.
+const (
+	EventStart      = "apply_start"
+	EventComplete   = "apply_complete"
+	EventErrored    = "apply_errored"
+	EventSummary    = "change_summary"
+	EventDiagnostic = "diagnostic"
+)
+
+// longestLine is more than any line is that an engine means: a diagnostic with
+// a snippet. Longer ones are skipped.
+const longestLine = 1 << 20
+
+// wire is an event as the engine writes it.
+type wire struct {
+	Level      string          `json:"@level"`
+	Message    string          `json:"@message"`
+	Timestamp  time.Time       `json:"@timestamp"`
+	Type       string          `json:"type"`
+	Hook       *wireHook       `json:"hook"`
+	Diagnostic *wireDiagnostic `json:"diagnostic"`
+	Changes    *Summary        `json:"changes"`
+}
+
+type wireHook struct {
+	Resource struct {
+		Addr string `json:"addr"`
+	} `json:"resource"`
+	Action  string `json:"action"`
+	IDKey   string `json:"id_key"`
+	IDValue string `json:"id_value"`
+}
+
+type wireDiagnostic struct {
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail"`
+	Address  string `json:"address"`
+	Range    *struct {
+		Filename string `json:"filename"`
+		Start    struct {
+			Line int `json:"line"`
+		} `json:"start"`
+	} `json:"range"`
+}
+
+func (w *wireDiagnostic) diagnostic() Diagnostic {
+	d := Diagnostic{Severity: w.Severity, Summary: w.Summary, Detail: w.Detail, Address: w.Address}
+	if w.Range != nil {
+		d.File, d.Line = w.Range.Filename, w.Range.Start.Line
+	}
+	return d
+}
+
+// parseEvent reads one line; ok is false for what is none (a provider or a
+// panic printed it).
+func parseEvent(line []byte) (Event, bool) {
+	var w wire
+	if json.Unmarshal(line, &w) != nil || w.Level == "" && w.Type == "" {
+		return Event{}, false
+	}
+	e := Event{Time: w.Timestamp, Level: w.Level, Type: w.Type, Message: w.Message, Summary: w.Changes}
+	if w.Hook != nil {
+		e.Address, e.Action, e.IDKey, e.IDValue = w.Hook.Resource.Addr, w.Hook.Action, w.Hook.IDKey, w.Hook.IDValue
+	}
+	if w.Diagnostic != nil {
+		d := w.Diagnostic.diagnostic()
+		e.Diagnostic = &d
+	}
+	return e, true
+}
+
+// Events reads what an engine said. A last line that was cut off, and lines
+// that are no events, are left out.
+func Events(r io.Reader) ([]Event, error) {
+	var out []Event
+	err := lines(r, func(line []byte) {
+		if e, ok := parseEvent(line); ok {
+			out = append(out, e)
+		}
+	})
+	return out, err
+}
+
+// lines calls each with every whole line that is not too long, without its end.
+func lines(r io.Reader, each func([]byte)) error {
+	b := bufio.NewReaderSize(r, 64<<10)
+	var line []byte
+	for {
+		part, err := b.ReadSlice('\n')
+		if len(line)+len(part) <= longestLine {
+			line = append(line, part...)
+		} else {
+			line = append(line[:0], make([]byte, longestLine+1)...) // too long: remembered by its length
+		}
+		switch err {
+		case nil:
+			if len(line) <= longestLine {
+				each(line[:len(line)-1])
+			}
+			line = line[:0]
+		case bufio.ErrBufferFull:
+		case io.EOF:
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// Human is the line, or lines, that people see of one line of an engine's
+// output; "" when it says nothing to them. Each ends with a line feed.
+func Human(line []byte) string {
+	e, ok := parseEvent(line)
+	if !ok {
+		if text := strings.TrimSpace(string(line)); text != "" {
+			return text + "\n"
+		}
+		return ""
+	}
+	switch {
+	case e.Type == "version" || e.Type == "outputs" || e.Type == "init_output" && e.Message == "":
+		return ""
+	case e.Diagnostic != nil:
+		return e.Diagnostic.String() + "\n"
+	case e.Message == "":
+		return ""
+	}
+	return strings.TrimRight(e.Message, "\n") + "\n"
+}
+
+// String is a diagnostic on one line: "main.tf:12: error: Invalid reference
+// (terraform_data.bucket): A reference to …".
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	if p := d.Place(); p != "" {
+		b.WriteString(p + ": ")
+	}
+	b.WriteString(d.Severity + ": " + d.Summary)
+	if d.Address != "" {
+		b.WriteString(" (" + d.Address + ")")
+	}
+	if d.Detail != "" {
+		b.WriteString(": " + strings.Join(strings.Fields(d.Detail), " "))
+	}
+	return b.String()
+}
+
+// Place is where in the module it is: "main.tf:12"; "" when that is not known.
+func (d Diagnostic) Place() string {
+	switch {
+	case d.File == "":
+		return ""
+	case d.Line == 0:
+		return d.File
+	}
+	return d.File + ":" + strconv.Itoa(d.Line)
+}
