@@ -96,8 +96,8 @@ func (k *Keeper) marked(id string) ([]stat, error) {
 }
 
 // members are the living processes that belong to an id: those in the session
-// of its leader (as long as that number is known to be its), and those that
-// carry its marker wherever they went.
+// of its leader (as long as that number is known to be its), those that carry
+// its marker wherever they went, and their descendants.
 func (k *Keeper) members(id string, leader int, ticks uint64) ([]stat, error) {
 	all, err := living()
 	if err != nil {
@@ -110,7 +110,7 @@ func (k *Keeper) members(id string, leader int, ticks uint64) ([]stat, error) {
 			out = append(out, s)
 		}
 	}
-	return out, nil
+	return withDescendants(out, all), nil
 }
 
 func alive(pid int, ticks uint64) bool {

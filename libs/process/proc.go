@@ -84,14 +84,24 @@ func living() ([]stat, error) {
 }
 
 // carries tells whether the process was started with the variable "K=V". A
-// process of another user tells nothing: it is not ours.
+// process of another user tells nothing to anybody but root: it is not ours.
 func carries(pid int, variable string) bool {
+	return started(pid, func(v string) bool { return v == variable })
+}
+
+// carriesAny tells whether it is a process of any keeper's.
+func carriesAny(pid int) bool {
+	return started(pid, func(v string) bool { return strings.HasPrefix(v, Marker+"=") })
+}
+
+// started tells whether a variable that the process was started with is meant.
+func started(pid int, meant func(string) bool) bool {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if err != nil {
 		return false
 	}
 	for v := range bytes.SplitSeq(b, []byte{0}) {
-		if string(v) == variable {
+		if meant(string(v)) {
 			return true
 		}
 	}

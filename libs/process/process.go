@@ -28,6 +28,9 @@ import (
 // not recorded is found again. Its value is "<keeper id>/<process id>".
 const Marker = "SLIPWAY_PROCESS"
 
+// maxID: the kernel's ids are 32 bits wide, and the last means "none".
+const maxID = 1<<32 - 2
+
 // Spec says what to start.
 type Spec struct {
 	ID     string            // unique within the keeper; at most 200 bytes, no NUL
@@ -37,6 +40,7 @@ type Spec struct {
 	Log    string            // file that standard output and error are appended to; "" discards them
 	Stdin  []byte            // what the process reads on standard input, then end of file; never on disk
 	Labels map[string]string // kept in the record, for the caller
+	User   *User             // whom it runs as; nil: as the platform does. Another one takes root
 }
 
 // Process is one that lives, as the kernel knows it.
@@ -147,6 +151,9 @@ func (k *Keeper) fork(spec Spec) (pid int, ticks uint64, err error) {
 	cmd.Dir = spec.Dir
 	cmd.Env = append(append([]string{}, spec.Env...), k.marker(spec.ID))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if spec.User != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.User.UID), Gid: uint32(spec.User.GID)}
+	}
 	if spec.Log != "" {
 		log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -186,6 +193,8 @@ func (s Spec) validate() error {
 		return fmt.Errorf("process id %q: must have 1 to 200 bytes and no NUL", s.ID)
 	case len(s.Argv) == 0 || s.Argv[0] == "":
 		return fmt.Errorf("process %s: no program to start", s.ID)
+	case s.User != nil && (s.User.UID <= 0 || s.User.GID <= 0 || s.User.UID > maxID || s.User.GID > maxID):
+		return fmt.Errorf("process %s: user %d:%d is no user that a process may be given to", s.ID, s.User.UID, s.User.GID)
 	}
 	return nil
 }

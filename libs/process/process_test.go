@@ -73,6 +73,23 @@ func helper(what string, args []string) int {
 			return 0
 		}
 		select {}
+	case "helper-who":
+		groups, _ := os.Getgroups()
+		say(fmt.Sprintf("i am %d %d %d %d %v", os.Getuid(), os.Geteuid(), os.Getgid(), os.Getegid(), groups))
+		select {}
+	case "helper-strays": // one that left everything behind, and one that belongs to another id
+		stray := exec.Command(os.Args[0], "helper-sleep")
+		other := exec.Command(os.Args[0], "helper-sleep")
+		stray.Env, other.Env = []string{"NOTHING=1"}, []string{process.Marker + "=another/id"}
+		for _, c := range []*exec.Cmd{stray, other} {
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			if err := c.Start(); err != nil {
+				say(err.Error())
+				return 1
+			}
+		}
+		say(fmt.Sprintf("strays %d %d", stray.Process.Pid, other.Process.Pid))
+		select {}
 	case "helper-platform": // a platform that starts one process and is killed
 		k, err := process.Open(args[0], process.Options{})
 		if err != nil {
