@@ -247,7 +247,7 @@ func TestS3_WrongKey_IsRefused(t *testing.T) {
 	ref := driver.Ref{Name: "shop.dev.bucket", Kind: "s3"}
 	a, err := d.Apply(t.Context(), driver.Request{Ref: ref})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), ref)) })
+	t.Cleanup(func() { require.NoError(t, d.Destroy(context.Background(), ref, driver.Operation{})) })
 	a.Secrets["secret_key"] = "guess"
 	c, name := bucket(a)
 	_, err = c.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: name})
