@@ -19,6 +19,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/provisioner/internal/api"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver/local"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
@@ -104,14 +105,19 @@ func New(c Config) (*Service, error) {
 	return &Service{c: c, environments: environments, secrets: secrets, api: httpapi.Recover(a.Handler(c.Identity))}, nil
 }
 
-func lookup(all map[string]driver.Driver) func(string) (func(string, map[string]any) error, []string, bool) {
-	return func(name string) (func(string, map[string]any) error, []string, bool) {
+// lookup is what a check of definitions must know of the drivers.
+func lookup(all map[string]driver.Driver) definition.Drivers {
+	return func(name string) (definition.Driver, []string, bool) {
 		known := slices.Sorted(maps.Keys(all))
 		d, ok := all[name]
 		if !ok {
-			return nil, known, false
+			return definition.Driver{}, known, false
 		}
-		return d.Check, known, true
+		kinds := d.Kinds()
+		return definition.Driver{
+			Check:   d.Check,
+			Modules: slices.ContainsFunc(kinds, func(k driver.Kind) bool { return k.Name == driver.AnyKind }),
+		}, known, true
 	}
 }
 

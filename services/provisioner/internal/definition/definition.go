@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/slipway-idp/slipway/libs/document"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
 )
 
 // Definition is one resource definition.
@@ -26,6 +29,13 @@ type Spec struct {
 	Requires map[string]Need `json:"requires,omitempty"` // resources that this one needs, by the name its inputs use
 	Match    []Criteria      `json:"match,omitempty"`    // any of them; none matches everything
 	Protect  bool            `json:"protect,omitempty"`  // not destroyed when nobody needs it any more
+
+	// What follows is for drivers that carry out modules.
+	Module  *module.Source      `json:"module,omitempty" description:"The module that makes the resource."`
+	Engine  string              `json:"engine,omitempty" description:"Which engine: tofu, terraform, or the absolute path of one; else what the platform finds."`
+	Outputs map[string]string   `json:"outputs,omitempty" description:"Outputs that must be there, and their types: string, number, bool, list, map or any."`
+	Env     map[string]EnvValue `json:"env,omitempty" description:"Variables of the engine's process, such as a provider's credentials: a text, or {secretRef: NAME}."`
+	Timeout document.Duration   `json:"timeout,omitempty" description:"How long planning, or applying, may take: 10m where it is not said, at most 2h."`
 }
 
 // Need is a resource that is asked for.
@@ -67,8 +77,18 @@ type Fault struct {
 	Message string
 }
 
-// Drivers says what a driver can make; nil, false where there is no such driver.
-type Drivers func(name string) (check func(kind string, inputs map[string]any) error, known []string, ok bool)
+// Drivers says what a driver takes, and which drivers there are; false where
+// there is none of that name.
+type Drivers func(name string) (d Driver, known []string, ok bool)
+
+// Driver is what a check must know of one.
+type Driver struct {
+	// Check says what is wrong with a kind and its inputs.
+	Check func(kind string, inputs map[string]any) error
+	// Modules: it carries out the definition's module; which inputs there are
+	// is then the module's to say.
+	Modules bool
+}
 
 var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
@@ -106,7 +126,8 @@ func (s Spec) EffectiveKind() string {
 	return s.Type
 }
 
-// Check says everything that is wrong with a spec.
+// Check says everything that is wrong with a spec by itself; CheckModule has
+// what is wrong between it and its module.
 func (s Spec) Check(drivers Drivers) []Fault {
 	var faults []Fault
 	fault := func(pointer, format string, args ...any) {
@@ -117,14 +138,28 @@ func (s Spec) Check(drivers Drivers) []Fault {
 	} else if err := CheckName("type", s.Type); err != nil {
 		fault("/type", "%v", err)
 	}
-	check, known, ok := drivers(s.Driver)
+	d, known, ok := drivers(s.Driver)
 	switch {
 	case s.Driver == "":
 		fault("/driver", "the driver is missing; there is %s", strings.Join(known, ", "))
 	case !ok:
 		fault("/driver", "there is no driver %q; there is %s", s.Driver, strings.Join(known, ", "))
-	case s.Type != "":
-		if err := check(s.EffectiveKind(), s.Inputs); err != nil {
+	case d.Modules && s.Module == nil:
+		fault("/driver", "driver %s carries out a module, and there is none: say where it is with module: {folder: …}, {git: …} or {inline: …}", s.Driver)
+	case d.Modules:
+		s.checkForm(fault)
+	default:
+		for name, given := range map[string]bool{
+			"module": s.Module != nil, "engine": s.Engine != "", "outputs": len(s.Outputs) > 0, "env": len(s.Env) > 0, "timeout": s.Timeout != 0,
+		} {
+			if given {
+				fault("/"+name, "driver %s carries out no module and takes no %s", s.Driver, name)
+			}
+		}
+		if s.Type == "" {
+			break
+		}
+		if err := d.Check(s.EffectiveKind(), s.Inputs); err != nil {
 			pointer := "/inputs"
 			if s.Inputs == nil {
 				pointer = "/kind"

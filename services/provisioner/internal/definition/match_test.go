@@ -98,8 +98,8 @@ func TestExplain_AnyOrderOfDefinitions_SameAnswer(t *testing.T) {
 
 func TestCheck_BadSpec_EveryFaultHasItsPlace(t *testing.T) {
 	t.Parallel()
-	drivers := func(string) (func(string, map[string]any) error, []string, bool) {
-		return nil, []string{"local"}, false
+	drivers := func(string) (definition.Driver, []string, bool) {
+		return definition.Driver{}, []string{"local"}, false
 	}
 	faults := definition.Spec{Driver: "lokal", Requires: map[string]definition.Need{"n": {Type: "a b"}}}.Check(drivers)
 	require.Len(t, faults, 3)

@@ -21,6 +21,9 @@ import (
 // resolve replaces a node's placeholders by what the resources before it gave.
 func resolve(env Environment, node graph.Node) (Desired, error) {
 	v, err := placeholder.Resolve(toAny(node.Inputs), func(path []string) (any, error) {
+		if path[0] == "stack" {
+			return nil, placeholder.Keep() // the driver's to say
+		}
 		key := node.KeyOf(path[1])
 		r := env.Resources[key]
 		if r == nil || r.Applied == nil {
@@ -44,9 +47,7 @@ func resolve(env Environment, node graph.Node) (Desired, error) {
 }
 
 // moduleOf is what a node's definition says of its module; nil: it has none.
-func moduleOf(node graph.Node) *Module {
-	return nil
-}
+func moduleOf(node graph.Node) *Module { return (*Module)(node.Module) }
 
 func toAny(m map[string]any) any {
 	if m == nil {

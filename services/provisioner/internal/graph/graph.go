@@ -39,6 +39,8 @@ type Node struct {
 	Keys       map[string]string `json:"keys,omitempty"`   // what ${resources.NAME…} in Inputs means: name to key
 	After      []string          `json:"after,omitempty"`  // keys
 	Asked      bool              `json:"asked,omitempty"`  // by name; the others are required by definitions
+
+	Module *definition.Module `json:"module,omitempty"` // that its driver carries out; nil where it takes none
 }
 
 // Graph is every node, each after those it depends on.
@@ -161,7 +163,7 @@ func (b *builder) add(name, key string, n definition.Need, keys map[string]strin
 	node := &Node{
 		Key: key, Name: name, Type: n.Type, Class: subject.Class, ID: n.ID, Asked: asked,
 		Definition: d.Name, Driver: d.Driver, Kind: d.EffectiveKind(), Protect: d.Protect,
-		Keys: map[string]string{},
+		Keys: map[string]string{}, Module: d.Carried(),
 	}
 	b.nodes[key] = node
 	params, err := b.context(n.Params, subject)
@@ -271,8 +273,16 @@ func (b *builder) params(template, params map[string]any, s definition.Subject, 
 			return contextOf(path, s)
 		case "resources":
 			return nil, wholePath(path)
+		case "stack":
+			if d.Module != nil && len(path) == 2 && path[1] == "folder" {
+				return nil, placeholder.Keep() // the driver knows where
+			}
 		}
-		return nil, fmt.Errorf("${%s} means nothing here; there are params.NAME, context.… and resources.NAME.OUTPUT", strings.Join(path, "."))
+		what := "there are params.NAME, context.… and resources.NAME.OUTPUT"
+		if d.Module != nil {
+			what = "there are params.NAME, context.…, resources.NAME.OUTPUT and stack.folder"
+		}
+		return nil, fmt.Errorf("${%s} means nothing here; %s", strings.Join(path, "."), what)
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/graph"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
 )
 
 func def(name, typ string, spec definition.Spec) definition.Definition {
@@ -140,4 +141,24 @@ func TestBuild_Wrong_EverythingIsToldAtOnce(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.GreaterOrEqual(t, len(all.Faults), 8)
+}
+
+func TestBuild_DefinitionWithAModule_NodeCarriesItAndStackFolderStays(t *testing.T) {
+	t.Parallel()
+	request := graph.Request{Project: "shop", Environment: "dev", EnvironmentType: "development", Resources: map[string]definition.Need{"disk": {Type: "volume"}}}
+	d := definition.Definition{Name: "disk", Spec: definition.Spec{
+		Type: "volume", Driver: "opentofu", Module: &module.Source{Folder: "disk", Digest: "sha256:1"}, Engine: "tofu",
+		Inputs: map[string]any{"folder": "${stack.folder}/data", "name": "${context.environment}"},
+	}}
+	g, err := graph.Build(request, []definition.Definition{d})
+	require.NoError(t, err)
+	require.Equal(t, &definition.Module{Digest: "sha256:1", Engine: "tofu"}, g.Nodes[0].Module)
+	require.Equal(t, map[string]any{"folder": "${stack.folder}/data", "name": "dev"}, g.Nodes[0].Inputs)
+
+	d.Inputs = map[string]any{"folder": "${stack.home}"}
+	_, err = graph.Build(request, []definition.Definition{d})
+	require.ErrorContains(t, err, "${stack.home} means nothing here; there are params.NAME, context.…, resources.NAME.OUTPUT and stack.folder")
+	d.Module, d.Inputs = nil, map[string]any{"folder": "${stack.folder}"}
+	_, err = graph.Build(request, []definition.Definition{d})
+	require.ErrorContains(t, err, "${stack.folder} means nothing here")
 }

@@ -36,7 +36,7 @@ type Lookup func(path []string) (any, error)
 // errKeep is what a Lookup answers for a path that shall stay as it is.
 var errKeep = errors.New("keep the placeholder")
 
-// Keep tells Expand to leave a placeholder for later.
+// Keep tells Expand, or Resolve, to leave a placeholder for later.
 func Keep() error { return errKeep }
 
 // Resolve replaces every placeholder in a value of JSON's shapes. A text that
