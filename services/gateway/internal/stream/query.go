@@ -102,7 +102,8 @@ func Parse(q url.Values, resume string, at Position, now time.Time, live bool) (
 }
 
 // parseFrom reads a cursor, or a bare sequence as one of the stream as it is
-// now; where since is true also a time or a span of time before now.
+// now; where since is true also a time, a span of time before now, or -N for
+// the newest N.
 func parseFrom(text string, at Position, now time.Time, since bool) (From, error) {
 	if text == "" {
 		return From{}, nil
@@ -110,6 +111,9 @@ func parseFrom(text string, at Position, now time.Time, since bool) (From, error
 	if since {
 		if seq, err := strconv.ParseUint(text, 10, 64); err == nil {
 			return From{After: seq}, nil
+		}
+		if n, err := strconv.ParseUint(strings.TrimPrefix(text, "-"), 10, 64); err == nil {
+			return From{After: at.Last - min(n, at.Last)}, nil
 		}
 		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 			return From{Time: t}, nil
@@ -123,7 +127,7 @@ func parseFrom(text string, at Position, now time.Time, since bool) (From, error
 		c, err = Cursor{Epoch: at.Epoch, Seq: seq}, nil
 	}
 	if err != nil && since {
-		return From{}, fmt.Errorf("%q is not a time (2026-01-02T15:04:05Z), a span (10m), a sequence or a cursor", short(text))
+		return From{}, fmt.Errorf("%q is not a time (2026-01-02T15:04:05Z), a span (10m), a sequence, a cursor or -N for the newest N", short(text))
 	}
 	if err != nil {
 		return From{}, err

@@ -22,7 +22,7 @@ func parse(text, resume string) (stream.Query, error) {
 	if err != nil {
 		return stream.Query{}, err
 	}
-	return stream.Parse(q, resume, stream.Position{Epoch: "e1", First: 10}, now, true)
+	return stream.Parse(q, resume, stream.Position{Epoch: "e1", First: 10, Last: 40}, now, true)
 }
 
 func TestParse_Places_AreUnderstood(t *testing.T) {
@@ -37,6 +37,8 @@ func TestParse_Places_AreUnderstood(t *testing.T) {
 		{"cursor=e1-17&since=1h", "", stream.From{After: 17}},
 		{"cursor=e1-17", "e1-30", stream.From{After: 30}},
 		{"since=2026-11-22T10:00:00Z", "", stream.From{Time: now.Add(-2 * time.Hour)}},
+		{"since=-15", "", stream.From{After: 25}},
+		{"since=-1000", "", stream.From{}}, // all that is kept
 		{"since=1d", "", stream.From{Time: now.Add(-24 * time.Hour)}},
 		{"cursor=e1-9", "", stream.From{After: 9}}, // 10 is the first that is kept: no gap
 	} {

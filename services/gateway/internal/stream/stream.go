@@ -19,6 +19,7 @@ type Stored struct {
 type Position struct {
 	Epoch string
 	First uint64 // sequence of the first event that is still kept
+	Last  uint64 // sequence of the newest
 }
 
 // Source is the stream itself.

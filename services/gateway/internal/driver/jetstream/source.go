@@ -15,7 +15,7 @@ type Source struct{ Bus *bus.Bus }
 // Position tells which incarnation of the stream this is and what it keeps.
 func (s Source) Position(ctx context.Context) (stream.Position, error) {
 	p, err := s.Bus.Position(ctx, bus.StreamEvents)
-	return stream.Position{Epoch: p.Epoch, First: p.First}, err
+	return stream.Position{Epoch: p.Epoch, First: p.First, Last: p.Last}, err
 }
 
 // Tail yields events as they are stored.
