@@ -2,7 +2,9 @@ package runner
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -108,41 +110,51 @@ func parseEvent(line []byte) (Event, bool) {
 	return e, true
 }
 
-// Events reads what an engine said. A last line that was cut off, and lines
+// EachEvent reads what an engine said. A last line that was cut off, and lines
 // that are no events, are left out.
-func Events(r io.Reader) ([]Event, error) {
-	var out []Event
-	err := lines(r, func(line []byte) {
+func EachEvent(r io.Reader, each func(Event)) error {
+	return lines(r, func(line []byte) {
 		if e, ok := parseEvent(line); ok {
-			out = append(out, e)
+			each(e)
 		}
 	})
-	return out, err
 }
 
 // lines calls each with every whole line that is not too long, without its end.
 func lines(r io.Reader, each func([]byte)) error {
 	b := bufio.NewReaderSize(r, 64<<10)
-	var line []byte
+	var c cutter
 	for {
 		part, err := b.ReadSlice('\n')
-		if len(line)+len(part) <= longestLine {
-			line = append(line, part...)
-		} else {
-			line = append(line[:0], make([]byte, longestLine+1)...) // too long: remembered by its length
-		}
-		switch err {
-		case nil:
-			if len(line) <= longestLine {
-				each(line[:len(line)-1])
-			}
-			line = line[:0]
-		case bufio.ErrBufferFull:
-		case io.EOF:
+		c.add(part, each)
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		default:
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		}
+	}
+}
+
+// cutter makes lines of what comes in pieces.
+type cutter struct {
+	line    []byte
+	tooLong bool
+}
+
+func (c *cutter) add(piece []byte, each func([]byte)) {
+	for len(piece) > 0 {
+		part, rest, ended := bytes.Cut(piece, []byte{'\n'})
+		if c.tooLong = c.tooLong || len(c.line)+len(part) > longestLine; !c.tooLong {
+			c.line = append(c.line, part...)
+		}
+		if !ended {
+			return
+		}
+		if !c.tooLong {
+			each(c.line)
+		}
+		c.line, c.tooLong, piece = c.line[:0], false, rest
 	}
 }
 
@@ -169,19 +181,21 @@ func Human(line []byte) string {
 
 // String is a diagnostic on one line: "main.tf:12: error: Invalid reference
 // (terraform_data.bucket): A reference to …".
-func (d Diagnostic) String() string {
+func (d Diagnostic) String() string { return d.say(d.Severity + ": ") }
+
+func (d Diagnostic) say(severity string) string {
 	var b strings.Builder
 	if p := d.Place(); p != "" {
 		b.WriteString(p + ": ")
 	}
-	b.WriteString(d.Severity + ": " + d.Summary)
+	b.WriteString(severity + d.Summary)
 	if d.Address != "" {
 		b.WriteString(" (" + d.Address + ")")
 	}
 	if d.Detail != "" {
-		b.WriteString(": " + strings.Join(strings.Fields(d.Detail), " "))
+		b.WriteString(": " + d.Detail)
 	}
-	return b.String()
+	return strings.Join(strings.Fields(b.String()), " ")
 }
 
 // Place is where in the module it is: "main.tf:12"; "" when that is not known.

@@ -1,0 +1,132 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// longestJob is more than any job has: its environment is bounded by the kernel.
+const longestJob = 8 << 20
+
+// errStopped: somebody told the process to end (SIGTERM, SIGINT).
+var errStopped = errors.New("it was told to stop")
+
+// Serve runs the phase that the job on stdin asks for, in the current folder,
+// and leaves result.json there. An error means that there is none: the process
+// could not even begin, or could not write it. When ctx ends (the program was
+// told to stop) the engine is interrupted, and the result says so.
+func Serve(ctx context.Context, args []string, stdin io.Reader) error {
+	if len(args) > 0 && args[0] == EndArg {
+		return endUser(args[1:])
+	}
+	unix.Umask(0o077)
+	var j Job
+	if err := json.NewDecoder(io.LimitReader(stdin, longestJob)).Decode(&j); err != nil {
+		return fmt.Errorf("the job on standard input: %w", err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	w, err := openFolder(dir)
+	if err != nil {
+		return err
+	}
+	r := &run{Job: j, folder: w, log: w.log(), alive: beat{every: 3 * time.Second, patience: time.Minute, refusal: 10 * time.Second}}
+	defer r.log.Close()
+	result := r.serve(ctx)
+	result.Phase = j.Phase
+	return w.writeJSON(FileResult, result)
+}
+
+// run is one phase at work.
+type run struct {
+	Job
+	folder folder
+	log    *logFile
+	alive  beat
+}
+
+func (r *run) serve(ctx context.Context) Result {
+	if err := r.check(); err != nil {
+		return failed(StepStart, err)
+	}
+	if err := bound(r.Limits.Or(Default())); err != nil {
+		return failed(StepStart, err)
+	}
+	if err := r.furnish(); err != nil {
+		return failed(StepStart, err)
+	}
+	told := ctx
+	ctx, stop := context.WithCancelCause(told)
+	defer stop(nil)
+	if !r.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, r.Deadline, fmt.Errorf("it was not done by its deadline, %s", r.Deadline.UTC().Format("15:04:05")))
+		defer cancel()
+	}
+	go func() { stop(r.alive.keep(ctx, r.Backend+"/runs/"+r.Run+"/alive", r.Run, r.Token)) }()
+	var result Result
+	switch r.Phase {
+	case Plan:
+		result = r.plan(ctx)
+	case Apply:
+		result = r.apply(ctx)
+	}
+	if !result.OK && ctx.Err() != nil {
+		result.Cut = context.Cause(ctx).Error()
+		if context.Cause(told) == context.Cause(ctx) {
+			result.Cut = errStopped.Error()
+		}
+		result.Reason = fmt.Sprintf("the engine was interrupted while it was at %s: %s", result.Step, result.Cut)
+	}
+	return result
+}
+
+func (r *run) check() error {
+	switch {
+	case r.Phase != Plan && r.Phase != Apply:
+		return fmt.Errorf("the job's phase is %q; there are %s and %s", r.Phase, Plan, Apply)
+	case r.Run == "" || r.Stack == "":
+		return errors.New("the job names no run, or no stack")
+	case !filepath.IsAbs(r.Engine.Path):
+		return fmt.Errorf("the job's engine is %q, which is no absolute path", r.Engine.Path)
+	case r.Backend == "" || r.Token == "":
+		return errors.New("the job does not say where the state is kept, or has no token for it")
+	case r.Phase == Apply && len(r.Import) > 0:
+		return errors.New("imports belong to the phase plan: a plan made before one is stale")
+	}
+	switch r.Operation {
+	case OpApply, OpDestroy, OpPlan, OpDrift:
+	default:
+		return fmt.Errorf("the job's operation is %q; there are %s, %s, %s and %s", r.Operation, OpApply, OpDestroy, OpPlan, OpDrift)
+	}
+	for name := range r.Env {
+		if err := CheckEnv(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grace from interrupting an engine to killing it.
+func (r *run) grace() time.Duration {
+	if r.Grace > 0 {
+		return r.Grace
+	}
+	return 20 * time.Second
+}
+
+func failed(step string, err error) Result { return Result{Step: step, Reason: err.Error()} }
+
+// interrupt asks one process to end by itself.
+func interrupt(pid int) { _ = syscall.Kill(pid, syscall.SIGINT) }
