@@ -41,9 +41,11 @@ var FreezeOverridden = events.Define[FreezeOverriddenData]("policy.freeze.overri
 
 // Reason is one rule's say in a decision.
 type Reason struct {
-	Policy  string `json:"policy"`         // name of the Policy document
-	Rule    string `json:"rule,omitempty"` // deny, warn or require_approval
-	Message string `json:"message"`
+	Policy   string `json:"policy"`         // name of the Policy document
+	Rule     string `json:"rule,omitempty"` // deny, warn or require_approval
+	Line     int    `json:"line,omitempty"` // of the rule in the policy's Rego, from 1
+	Message  string `json:"message"`
+	Resource string `json:"resource,omitempty"` // what it is about, where the rule says so
 }
 
 // DecisionMadeData says what was decided, by which policies, on which input.

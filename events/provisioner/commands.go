@@ -86,6 +86,8 @@ type ResourceChange struct {
 	Action     string `json:"action"` // created, changed or unchanged
 	Definition string `json:"definition"`
 	Driver     string `json:"driver"`
+	Run        string `json:"run,omitempty"`  // of an engine, that did it
+	Plan       string `json:"plan,omitempty"` // what it did, in short: "1 to add, 2 to change"
 }
 
 // ResourcesFailedData says what did not work.

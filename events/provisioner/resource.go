@@ -19,13 +19,6 @@ var ResourceDestroyed = events.Define[ResourceDestroyedData]("provisioner.resour
 // provisioned. Subject: <environment>/<resource>.
 var ResourceDrifted = events.Define[ResourceDriftedData]("provisioner.resource.drifted", 1)
 
-// RunPlanned is published when a run has a plan to be looked at. Subject:
-// <stack>/<run>.
-var RunPlanned = events.Define[RunPlannedData]("provisioner.run.planned", 1)
-
-// RunFinished is published when a run ended. Subject: <stack>/<run>.
-var RunFinished = events.Define[RunFinishedData]("provisioner.run.finished", 1)
-
 // ResourceRef names a resource of an environment, and what makes it.
 type ResourceRef struct {
 	Project     string   `json:"project"`
@@ -60,32 +53,11 @@ type ResourceDestroyedData struct {
 	Reason string `json:"reason"` // released, undone, deleted or expired
 }
 
-// ResourceDriftedData says in what a resource differs.
+// ResourceDriftedData says in what a resource differs from its state.
 type ResourceDriftedData struct {
 	ResourceRef
-	Differences []string `json:"differences,omitempty"` // one line each, secrets masked
-}
-
-// RunPlannedData sums up a plan; the plan itself is read by DataRef.
-type RunPlannedData struct {
-	Run        string `json:"run"`
-	Stack      string `json:"stack"`
-	Project    string `json:"project"`
-	Kind       string `json:"kind"`       // apply or destroy
-	PlanDigest string `json:"planDigest"` // what an approval binds to
-	Add        int    `json:"add"`
-	Change     int    `json:"change"`
-	Destroy    int    `json:"destroy"`
-	DataRef    string `json:"dataref,omitempty"`
-}
-
-// RunFinishedData says how a run ended.
-type RunFinishedData struct {
-	Run        string `json:"run"`
-	Stack      string `json:"stack"`
-	Project    string `json:"project"`
-	Kind       string `json:"kind"`
-	Result     string `json:"result"` // applied, destroyed, discarded or failed
-	Reason     string `json:"reason,omitempty"`
-	DurationMs int64  `json:"durationMs,omitempty"`
+	Differences []string    `json:"differences,omitempty"` // one line each, secrets masked
+	Run         string      `json:"run,omitempty"`         // that found it
+	Changes     []RunChange `json:"changes,omitempty"`     // what was changed or destroyed behind our back; at most 50
+	Omitted     int         `json:"omitted,omitempty"`     // how many further ones there are
 }

@@ -112,10 +112,16 @@ func ours() []speaker {
 			return fmt.Sprintf("resource %s in %s drifted: %s", d.Resource, d.Environment, list(d.Differences))
 		}),
 		on(provisioner.RunPlanned, func(_ events.Event, d provisioner.RunPlannedData) string {
-			return fmt.Sprintf("run %s of stack %s plans to add %d, change %d and destroy %d", d.Run, d.Stack, d.Add, d.Change, d.Destroy)
+			said := fmt.Sprintf("run %s of stack %s plans to add %d, change %d and destroy %d", d.Run, d.Stack, d.Add, d.Change, d.Destroy)
+			if d.Replace > 0 {
+				said = fmt.Sprintf("run %s of stack %s plans to add %d, change %d, replace %d and destroy %d", d.Run, d.Stack, d.Add, d.Change, d.Replace, d.Destroy)
+			}
+			waits := map[string]string{"deny": "which policy denies", "needs-approval": "and waits for an approval"}[d.Result]
+			return join(said, with("%s", waits))
 		}),
 		on(provisioner.RunFinished, func(_ events.Event, d provisioner.RunFinishedData) string {
-			return join(fmt.Sprintf("run %s of stack %s ended %s", d.Run, d.Stack, d.Result), with("because %s", oneLine(d.Reason)))
+			return join(fmt.Sprintf("run %s of stack %s ended %s", d.Run, d.Stack, d.Result), with("as %s approved", d.ApprovedBy),
+				with("because %s", oneLine(d.Reason)), with("(made: %s)", listed(d.Made)), with("(unresolved: %s)", listed(d.Unresolved)))
 		}),
 		on(provisioner.StackUnlocked, func(_ events.Event, d provisioner.StackUnlockedData) string {
 			return join(fmt.Sprintf("stack %s was taken from run %s by %s: %s", d.Stack, d.Run, d.By, oneLine(d.Reason)),
@@ -137,7 +143,7 @@ func resolved(_ events.Event, d events.SagaResolvedData) string {
 func decision(_ events.Event, d policy.DecisionMadeData) string {
 	var reasons []string
 	for _, r := range d.Reasons {
-		reasons = append(reasons, oneLine(r.Message))
+		reasons = append(reasons, join(with("%s:", r.Resource), oneLine(r.Message)))
 	}
 	verdict := map[string]string{"allow": "allows", "deny": "denies", "needs-approval": "asks for an approval before"}[d.Result]
 	return join(fmt.Sprintf("policy %s the %s of %s", or(verdict, d.Result), d.Kind, d.Subject), with("(%s)", listed(reasons)))

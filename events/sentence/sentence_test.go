@@ -52,6 +52,21 @@ func TestOf_TheStoryOfADeployment_ReadsWell(t *testing.T) {
 	}
 }
 
+func TestOf_TheRunsOfAnEngine_SayWhatTheyWaitForAndWhatTheyLeft(t *testing.T) {
+	t.Parallel()
+	for eventType, want := range map[string]string{
+		"dev.slipway.provisioner.run.planned.v1":  "run run-01jd8x of stack shop.dev.s3.default.orders plans to add 2, change 0, replace 1 and destroy 1 and waits for an approval",
+		"dev.slipway.provisioner.run.finished.v1": "run run-01jd8x of stack shop.dev.s3.default.orders ended failed as user:default/grace approved because terraform_data.key: local-exec: exit status 1 (made: terraform_data.bucket) (unresolved: terraform_data.key)",
+		"dev.slipway.policy.decision.made.v1":     "policy denies the plan of shop.production.s3.default.orders/run-01jd8x (terraform_data.old: nothing of production is destroyed but by a destroy run)",
+	} {
+		raws, err := events.ReleasedExamples(eventType)
+		require.NoError(t, err)
+		var e events.Event
+		require.NoError(t, e.UnmarshalJSON(raws[1]))
+		require.Equal(t, want, sentence.Of(e))
+	}
+}
+
 func TestOf_ReasonOfSeveralLinesAndPurlWithQualifiers_StayOneShortSentence(t *testing.T) {
 	t.Parallel()
 	e := example(t, "dev.slipway.deployer.deployment.failed.v1")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,9 @@ type answer struct {
 
 // ask asks until somebody serves the subject: a service that has just been
 // started subscribes a moment later.
-func (p *platform) ask(input any) (answer, error) {
+func (p *platform) ask(input any) (answer, error) { return p.askOf("deploy", input) }
+
+func (p *platform) askOf(kind string, input any) (answer, error) {
 	p.T.Helper()
 	var (
 		a   answer
@@ -63,7 +66,7 @@ func (p *platform) ask(input any) (answer, error) {
 		ctx, cancel := context.WithTimeout(p.T.Context(), 10*time.Second)
 		defer cancel()
 		err = p.Bus.Request(ctx, policy.Subject, map[string]any{
-			"id": "q1", "kind": "deploy", "project": "shop", "subject": "dev/orders", "input": input, "correlationId": "c0ffee",
+			"id": "q1", "kind": kind, "project": "shop", "subject": "dev/orders", "input": input, "correlationId": "c0ffee",
 		}, &a)
 		return !errors.Is(err, bus.ErrNoResponder)
 	}, 10*time.Second, 10*time.Millisecond)
@@ -120,7 +123,7 @@ func TestPolicy_DocumentApplied_DecidesFromThenOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "deny", a.Result)
 	require.False(t, a.Allowed)
-	require.Equal(t, []policyevents.Reason{{Policy: "no-evil", Rule: "deny", Message: "evil may not run"}}, a.Reasons)
+	require.Equal(t, []policyevents.Reason{{Policy: "no-evil", Rule: "deny", Line: 3, Message: "evil may not run"}}, a.Reasons)
 	require.NotEqual(t, before.BundleDigest, a.BundleDigest)
 	require.Equal(t, before.InputDigest, a.InputDigest)
 
@@ -243,4 +246,99 @@ func TestPolicy_WrongDocuments_NameWhatIsWrong(t *testing.T) {
 			require.Contains(t, problem.Errors[0].String(), tc.message)
 		})
 	}
+}
+
+const noLoss = `apiVersion: slipway.dev/v1alpha1
+kind: Policy
+metadata: {name: no-loss}
+spec:
+  kind: plan
+  rego: |
+    package slipway.plan
+
+    deny contains {"message": "nothing is lost here", "resource": c.address} if {
+        some c in input.changes
+        c.action == "destroy"
+    }
+
+    require_approval contains msg if {
+        count(input.plan.resource_changes) > 2
+        msg := "that is much"
+    }
+`
+
+func TestPolicy_OfKindPlan_NamesRuleLineAndResource(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	require.Equal(t, http.StatusOK, p.apply(noLoss, nil))
+	require.Equal(t, http.StatusOK, p.apply(noEvil, nil))
+	destroys := map[string]any{
+		"changes": []any{map[string]any{"address": "a.b", "action": "destroy"}}, "plan": map[string]any{"resource_changes": []int{1, 2, 3}},
+	}
+	a, err := p.askOf("plan", destroys)
+	require.NoError(t, err)
+	require.Equal(t, "deny", a.Result)
+	want := []policyevents.Reason{
+		{Policy: "no-loss", Rule: "deny", Line: 3, Message: "nothing is lost here", Resource: "a.b"},
+		{Policy: "no-loss", Rule: "require_approval", Line: 8, Message: "that is much"},
+	}
+	require.Equal(t, want, a.Reasons)
+	require.Equal(t, want, a.Record.Reasons, "the event says it too")
+
+	a, err = p.askOf("deploy", destroys)
+	require.NoError(t, err)
+	require.Empty(t, a.Reasons, "another kind asks other policies")
+	var list httpapi.Page[map[string]any]
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/policies?kind=plan", nil, &list))
+	require.Len(t, list.Items, 1)
+}
+
+func TestPolicy_ExampleOfTheShop_KeepsProductionAndUnknownProviders(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	text, err := os.ReadFile("../../deploy/examples/shop/policy.yaml")
+	require.NoError(t, err)
+	for _, document := range strings.Split(string(text), "\n---\n") {
+		require.Equal(t, http.StatusOK, p.apply(document, nil))
+	}
+	const builtin = "terraform.io/builtin/terraform"
+	for name, tc := range map[string]struct {
+		typ, operation, action, provider string
+		resource, want                   string
+	}{
+		"made":                    {"production", "apply", "add", builtin, "", ""},
+		"replaced in production":  {"production", "apply", "replace", builtin, "terraform_data.a", "nothing of production is destroyed"},
+		"destroyed in production": {"production", "apply", "destroy", builtin, "terraform_data.a", "nothing of production is destroyed"},
+		"by a destroy run":        {"production", "destroy", "destroy", builtin, "", ""},
+		"elsewhere":               {"preview", "apply", "destroy", builtin, "", ""},
+		"another provider":        {"preview", "apply", "add", "acme/cloud", "", "provider acme/cloud is not on the list"},
+	} {
+		a, err := p.askOf("plan", map[string]any{
+			"environment": map[string]any{"type": tc.typ}, "operation": tc.operation, "providers": []any{tc.provider},
+			"changes": []any{map[string]any{"action": tc.action, "address": "terraform_data.a"}},
+		})
+		require.NoError(t, err)
+		if tc.want == "" {
+			require.True(t, a.Allowed, name)
+			continue
+		}
+		require.Equal(t, "deny", a.Result, name)
+		require.Contains(t, a.Reasons[0].Message, tc.want)
+		require.Equal(t, tc.resource, a.Reasons[0].Resource)
+		require.NotZero(t, a.Reasons[0].Line)
+	}
+}
+
+// A plan is large: a page of decisions must not be.
+func TestPolicy_LargeInput_IsInTheDecisionAndNotInTheList(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	a, err := p.askOf("plan", map[string]any{"plan": strings.Repeat("x", 300<<10)})
+	require.NoError(t, err)
+	var list httpapi.Page[map[string]any]
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/decisions?kind=plan", nil, &list))
+	require.NotContains(t, list.Items[0], "input")
+	var one map[string]any
+	require.Equal(t, http.StatusOK, p.Call("GET", "/api/v1/decisions/"+a.Decision, nil, &one))
+	require.Contains(t, one, "input")
 }

@@ -109,6 +109,9 @@ func (a *API) documentSchema(w http.ResponseWriter, r *http.Request) error {
 		kind = canonical(kind)
 	}
 	owner, known := apply.OwnerOf(kind)
+	if strings.HasPrefix(kind, "policy-input-") { // what a policy of a kind is asked
+		owner, known = "policy", true
+	}
 	if !ok || !known {
 		hint := "Kinds are " + strings.Join(apply.Kinds(), ", ") + "."
 		if near := document.Nearest(kind, apply.Kinds()); near != "" {

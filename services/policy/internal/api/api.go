@@ -18,6 +18,7 @@ import (
 
 	"github.com/slipway-idp/slipway/services/policy/internal/decision"
 	"github.com/slipway-idp/slipway/services/policy/internal/project"
+	"github.com/slipway-idp/slipway/services/policy/internal/question"
 	"github.com/slipway-idp/slipway/services/policy/internal/rulebook"
 )
 
@@ -47,6 +48,7 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	}}
 	documents.Routes(s.Inner)
 	documents.Schemas(s.Open)
+	question.Routes(s.Open)
 	return s
 }
 
@@ -171,6 +173,9 @@ func (a *API) deletePolicy(w http.ResponseWriter, r *http.Request) error {
 // decisionFilters are the query parameters that narrow the list of decisions.
 var decisionFilters = []string{"project", "kind", "subject", "result"}
 
+// listedInput is how large an input may be, in bytes, to be shown in a list.
+const listedInput = 16 << 10
+
 func (a *API) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	limit, cursor, err := httpapi.Paging(r)
 	if err != nil {
@@ -190,7 +195,12 @@ func (a *API) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page(w, items, next, func(v aggregate.Versioned[decision.Decision]) decision.Decision { return v.State })
+	page(w, items, next, func(v aggregate.Versioned[decision.Decision]) decision.Decision {
+		if len(v.State.Input) > listedInput {
+			v.State.Input = nil
+		}
+		return v.State
+	})
 	return nil
 }
 

@@ -26,7 +26,7 @@ const (
 type Question struct {
 	// ID is the asker's name for the question, kept for its tracing only.
 	ID      string          `json:"id"`
-	Kind    string          `json:"kind"`    // rulebook.KindDeploy
+	Kind    string          `json:"kind"`    // one of rulebook.Kinds
 	Project string          `json:"project"` // whose policies are asked
 	Subject string          `json:"subject"` // what it is about, e.g. "dev/orders"
 	Input   json.RawMessage `json:"input"`   // a JSON object, `input` in Rego
@@ -34,9 +34,11 @@ type Question struct {
 
 // Reason is one message of one rule of one policy.
 type Reason struct {
-	Policy  string `json:"policy"`
-	Rule    string `json:"rule"`
-	Message string `json:"message"`
+	Policy   string `json:"policy"`
+	Rule     string `json:"rule"`
+	Line     int    `json:"line,omitempty"` // of the rule in the policy's Rego, from 1
+	Message  string `json:"message"`
+	Resource string `json:"resource,omitempty"` // what it is about, where the rule says so
 }
 
 // Decision is what is kept. It is never changed once it is made.
@@ -52,7 +54,7 @@ type Decision struct {
 	Policies     []string        `json:"policies"` // the names of those that were asked
 	BundleDigest string          `json:"bundleDigest"`
 	InputDigest  string          `json:"inputDigest"`
-	Input        json.RawMessage `json:"input"`
+	Input        json.RawMessage `json:"input,omitempty"`
 	At           time.Time       `json:"at"`
 }
 
@@ -126,7 +128,7 @@ func Decide(ctx context.Context, p Prepared, b rulebook.Bundle, at time.Time) (D
 			return Decision{}, err
 		}
 		for _, f := range findings {
-			d.Reasons = append(d.Reasons, Reason{Policy: e.Policy.Name, Rule: f.Rule, Message: f.Message})
+			d.Reasons = append(d.Reasons, Reason{Policy: e.Policy.Name, Rule: f.Rule, Line: f.Line, Message: f.Message, Resource: f.Resource})
 			switch {
 			case f.Rule == rulebook.RuleDeny:
 				d.Result = Deny

@@ -86,7 +86,7 @@ func (j *Judge) Decide(ctx context.Context, q Question, cause events.Cause) (Dec
 func Record(d Decision) policy.DecisionMadeData {
 	reasons := make([]policy.Reason, len(d.Reasons))
 	for i, r := range d.Reasons {
-		reasons[i] = policy.Reason{Policy: r.Policy, Rule: r.Rule, Message: r.Message}
+		reasons[i] = policy.Reason{Policy: r.Policy, Rule: r.Rule, Line: r.Line, Message: r.Message, Resource: r.Resource}
 	}
 	return policy.DecisionMadeData{
 		Decision: d.ID, Kind: d.Kind, Allowed: d.Allowed, Result: d.Result, Reasons: reasons,

@@ -28,7 +28,7 @@ func (c *counting) Compile(_, _, rego string) (Rule, []Fault) {
 type says string
 
 func (s says) Evaluate(context.Context, any) ([]Finding, error) {
-	return []Finding{{RuleDeny, string(s)}}, nil
+	return []Finding{{Rule: RuleDeny, Message: string(s)}}, nil
 }
 
 func newBook(t *testing.T) (*Book, *counting) {

@@ -11,11 +11,14 @@ import (
 	"strings"
 )
 
-// KindDeploy is the kind of a policy that is asked before a deployment.
-const KindDeploy = "deploy"
+// Kinds of policies: what is asked about before it is done.
+const (
+	KindDeploy = "deploy" // a deployment
+	KindPlan   = "plan"   // what an engine would do to the infrastructure
+)
 
 // Kinds are the policy kinds that can be evaluated.
-func Kinds() []string { return []string{KindDeploy} }
+func Kinds() []string { return []string{KindDeploy, KindPlan} }
 
 // Verdicts that a rule of a policy can give about one input.
 const (
@@ -46,6 +49,10 @@ func (p Policy) Seal() Policy {
 type Finding struct {
 	Rule    string // RuleDeny, RuleWarn or RuleRequireApproval
 	Message string
+	// Line is where in the Rego the rule stands that says so, from 1.
+	Line int
+	// Resource is what it is about, where the rule says it.
+	Resource string
 }
 
 // Fault is something wrong in Rego source. Line and Column count from 1 within

@@ -77,11 +77,16 @@ func (c *Compiler) Compile(name, kind, source string) (rulebook.Rule, []rulebook
 	}
 	compiler := ast.NewCompiler().WithCapabilities(c.caps)
 	if compiler.Compile(map[string]*ast.Module{name: module}); compiler.Failed() {
+		return nil, faults(compiler.Errors) // of what was written, before anything is added
+	}
+	asked := apart(module, present)
+	compiler = ast.NewCompiler().WithCapabilities(c.caps)
+	if compiler.Compile(map[string]*ast.Module{name: module}); compiler.Failed() {
 		return nil, faults(compiler.Errors)
 	}
-	query := make([]string, len(present))
-	for i, rule := range present {
-		query[i] = fmt.Sprintf("%s = data.slipway.%s.%s", rule, kind, rule)
+	query := make([]string, len(asked))
+	for i, a := range asked {
+		query[i] = fmt.Sprintf("%s = data.slipway.%s.%s", a.name, kind, a.name)
 	}
 	prepared, err := rego.New(
 		rego.Compiler(compiler),
@@ -91,7 +96,7 @@ func (c *Compiler) Compile(name, kind, source string) (rulebook.Rule, []rulebook
 	if err != nil {
 		return nil, faults(err)
 	}
-	return &rule{name: name, present: present, prepared: prepared}, nil
+	return &rule{name: name, asked: asked, prepared: prepared}, nil
 }
 
 // checkShape says which of the rules that are asked a module has, and refuses
@@ -167,7 +172,7 @@ func faults(err error) []rulebook.Fault {
 
 type rule struct {
 	name     string
-	present  []string
+	asked    []definition
 	prepared rego.PreparedEvalQuery
 }
 
@@ -184,13 +189,20 @@ func (r *rule) Evaluate(ctx context.Context, input any) ([]rulebook.Finding, err
 		return nil, fmt.Errorf("policy %s gave %d results instead of one", r.name, len(results))
 	}
 	var out []rulebook.Finding
-	for _, name := range r.present {
-		set, isList := results[0].Bindings[name].([]any)
+	told := map[rulebook.Finding]bool{}
+	for _, a := range r.asked {
+		set, isList := results[0].Bindings[a.name].([]any)
 		if !isList {
-			return nil, fmt.Errorf("policy %s: %s gave no set", r.name, name)
+			return nil, fmt.Errorf("policy %s: %s gave no set", r.name, a.rule)
 		}
 		for _, item := range set {
-			out = append(out, rulebook.Finding{Rule: name, Message: message(item)})
+			f := rulebook.Finding{Rule: a.rule, Message: message(item), Resource: resource(item)}
+			if told[f] {
+				continue // two definitions may say the same: the first is named
+			}
+			told[f] = true
+			f.Line = a.line
+			out = append(out, f)
 		}
 	}
 	return out, nil
@@ -213,4 +225,16 @@ func message(item any) string {
 		return fmt.Sprint(item)
 	}
 	return string(text)
+}
+
+// resource is what an object is about that a rule put into its set.
+func resource(item any) string {
+	if v, isObject := item.(map[string]any); isObject {
+		for _, key := range []string{"resource", "address"} {
+			if text, isText := v[key].(string); isText {
+				return text
+			}
+		}
+	}
+	return ""
 }

@@ -37,9 +37,9 @@ func TestEvaluate_EachRule_GivesItsMessages(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []rulebook.Finding{
-		{Rule: "deny", Message: "evil may not run"},
-		{Rule: "require_approval", Message: "production needs a yes"},
-		{Rule: "warn", Message: "no owner"},
+		{Rule: "deny", Line: 3, Message: "evil may not run"},
+		{Rule: "require_approval", Line: 8, Message: "production needs a yes"},
+		{Rule: "warn", Line: 10, Message: "no owner"},
 	}, got)
 
 	got, err = r.Evaluate(context.Background(), map[string]any{"workload": "good", "owner": "group:default/team-a"})
@@ -117,4 +117,43 @@ deny contains "x" if {
 	_, err := r.Evaluate(ctx, map[string]any{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(began), 5*time.Second)
+}
+
+func TestEvaluate_EachFinding_NamesTheLineOfTheDefinitionThatSaysIt(t *testing.T) {
+	t.Parallel()
+	r, faults := NewCompiler().Compile("shop", "plan", `package slipway.plan
+
+deny contains {"message": msg, "resource": c.address} if {
+	some c in input.changes
+	c.action == "destroy"
+	msg := "nothing is destroyed here"
+}
+
+deny_at := 3
+
+deny contains "the same" if input.twice
+
+deny contains msg if {
+	input.twice
+	msg := "the same"
+}
+
+deny contains {"msg": "by address", "address": "a.b"} if count(deny_at_all) == 0
+
+deny_at_all contains "x" if false
+
+warn contains "denied anyway" if count(deny) > 2
+`)
+	require.Empty(t, faults)
+	got, err := r.Evaluate(context.Background(), map[string]any{"twice": true, "changes": []any{
+		map[string]any{"action": "destroy", "address": "x.y"}, map[string]any{"action": "destroy", "address": "x.z"},
+	}})
+	require.NoError(t, err)
+	require.Equal(t, []rulebook.Finding{
+		{Rule: "deny", Line: 3, Message: "nothing is destroyed here", Resource: "x.y"},
+		{Rule: "deny", Line: 3, Message: "nothing is destroyed here", Resource: "x.z"},
+		{Rule: "deny", Line: 11, Message: "the same"},
+		{Rule: "deny", Line: 18, Message: "by address", Resource: "a.b"},
+		{Rule: "warn", Line: 22, Message: "denied anyway"},
+	}, got)
 }
