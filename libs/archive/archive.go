@@ -31,6 +31,11 @@ type Limits struct {
 	Files int   // files and folders
 }
 
+// TooLarge is the refusal of what has more bytes.
+func (l Limits) TooLarge() error {
+	return &RefusedError{Reason: fmt.Sprintf("it holds more than %s", Bytes(l.Bytes)), TooLarge: true}
+}
+
 // RefusedError says why a folder or an archive is not taken.
 type RefusedError struct {
 	Entry    string // which entry it is about; "" where it is about the whole
@@ -127,9 +132,7 @@ func (b *builder) file(f File) error {
 	return nil
 }
 
-func (b *builder) tooLarge() error {
-	return &RefusedError{Reason: fmt.Sprintf("it holds more than %s", Bytes(b.limits.Bytes)), TooLarge: true}
-}
+func (b *builder) tooLarge() error { return b.limits.TooLarge() }
 
 // enter takes a name and the folders above it.
 func (b *builder) enter(name string, folder bool) error {
