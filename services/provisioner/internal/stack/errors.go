@@ -116,3 +116,11 @@ type NotEmptyError struct {
 func (e *NotEmptyError) Error() string {
 	return fmt.Sprintf("stack %s still has %d resources in its state: destroy them first", e.Stack, e.Resources)
 }
+
+// Conflict marks what was refused because of what the stack is like by now:
+// sent again it is refused again.
+
+func (*NotLockedError) Conflict() {}
+func (*LineageError) Conflict()   {}
+func (*SerialError) Conflict()    {}
+func (*NotEmptyError) Conflict()  {}
