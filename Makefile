@@ -51,16 +51,27 @@ test-crash: ## kill -9 in the middle of sagas, full and read-only disks; needs L
 	@[ "$$(id -u)" = 0 ] || { echo "make test-crash mounts small file systems to fill them: run it as root, on Linux." >&2; exit 1; }
 	@$(GO) run ./tools/testsum -tags mount -timeout 15m ./tests/crash/...
 
+# Engines are looked for on PATH, and then beside slipway.
+.PHONY: test-engines
+test-engines: ## the real OpenTofu and Terraform, with kill -9; needs one on PATH, or make opentofu
+	@echo "make test-engines runs on every engine there is: tofu on PATH, bin/tofu (make opentofu), terraform on PATH." >&2
+	@command -v tofu >/dev/null || [ -x bin/tofu ] || command -v terraform >/dev/null || { echo "There is none: run make opentofu (some minutes, needs Go alone), or install OpenTofu or Terraform." >&2; exit 1; }
+	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 20m -count=1 ./services/provisioner/internal/enginetest ./tests/engines/...
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (20s)
 	@FUZZTIME=$(FUZZTIME) sh tools/fuzz.sh
 
 .PHONY: test-all
-test-all: test test-crash test-clients fuzz ## all of the tests, one after another
+test-all: test test-crash test-clients test-engines fuzz ## all of the tests, one after another
 
 .PHONY: bench
 bench: slipway ## measure, and write tests/bench/latest.json
 	@$(GO) run ./tests/bench -slipway bin/slipway -out tests/bench/latest.json
+
+.PHONY: opentofu
+opentofu: ## the pinned OpenTofu to bin/tofu, beside bin/slipway; built once (some minutes)
+	@CACHE='$(CACHE)' sh tools/opentofu/build.sh
 
 .PHONY: lint
 lint: ## the linters of .golangci.yaml; builds golangci-lint once (some minutes)
@@ -83,6 +94,6 @@ tidy: ## go.mod files in step with the imports, and formatted code
 	@git ls-files '*.go' | xargs gofmt -w
 
 # Their features come later; until then they are not in the list of `make help`.
-.PHONY: test-browser test-engines test-containers images opentofu
-test-browser test-engines test-containers images opentofu:
+.PHONY: test-browser test-containers images
+test-browser test-containers images:
 	@echo "make $@: there is nothing behind this yet. README.md says what works today." >&2; exit 1

@@ -44,7 +44,7 @@ for dir in deploy/examples/shop/*/go.mod; do
 done
 check "formatted" formatted
 check "go vet" go vet work
-check "go vet of tests that need more" go vet -tags mount,clients work
+check "go vet of tests that need more" go vet -tags mount,clients,engines work
 check "generated files are fresh" generated
 for dir in events libs libs/client services/* tools/slipway; do
 	check "builds alone: $dir" alone "$dir"
