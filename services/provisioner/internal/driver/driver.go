@@ -92,6 +92,7 @@ type Request struct {
 	Secrets map[string]string
 	State   json.RawMessage // what the last Apply answered; nil the first time
 	Module  *Module         // nil for drivers that need none
+	Hidden  []string        // secret values among Inputs and Module.Env
 	By      Operation       // who asks; the zero one where nothing is to be done
 }
 

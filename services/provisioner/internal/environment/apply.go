@@ -121,6 +121,7 @@ func (e *Environments) request(ctx context.Context, env Environment, r *Resource
 			Env: texts(vars), Timeout: m.Timeout.Std(),
 		}
 	}
+	request.Hidden = hidden
 	return d, request, hidden, nil
 }
 

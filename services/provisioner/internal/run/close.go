@@ -1,0 +1,98 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/slipway-idp/slipway/events"
+	pe "github.com/slipway-idp/slipway/events/provisioner"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
+)
+
+func marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+// end ends a run that did not come further.
+func (r *Runs) end(ctx context.Context, id string, as Status, fault Fault, reason string) error {
+	text := r.hiding(id).text(reason)
+	_, err := r.update(ctx, id, func(run *Run) ([]events.Draft, error) {
+		if run.Status.Over() {
+			return nil, errUnchanged
+		}
+		return r.over(run, as, fault, text)
+	})
+	return err
+}
+
+// over is the moment a run ends. reason holds no secret value.
+func (r *Runs) over(run *Run, as Status, fault Fault, reason string) ([]events.Draft, error) {
+	run.Status, run.Fault, run.Reason, run.Waits, run.OverAt, run.Token = as, fault, reason, "", r.now(), ""
+	if !run.Applies() {
+		return nil, nil // looking is no fact
+	}
+	result := string(as)
+	if as == Finished {
+		result = map[string]string{runner.OpApply: "applied", runner.OpDestroy: "destroyed"}[run.Operation]
+	}
+	return drafts(pe.RunFinished.Draft(run.Project, run.Stack+"/"+run.ID, pe.RunFinishedData{
+		Run: run.ID, Stack: run.Stack, Project: run.Project, Kind: run.Operation, Result: result,
+		Reason: reason, DurationMs: run.OverAt.Sub(run.CreatedAt).Milliseconds(),
+	}))
+}
+
+// unchanged ends a run whose plan has nothing to do.
+func (r *Runs) unchanged(ctx context.Context, run Run) error {
+	if err := r.remember(ctx, run); err != nil {
+		return err
+	}
+	_, after, err := r.contents(ctx, run.Stack)
+	if err != nil {
+		return err
+	}
+	if run.Operation == runner.OpApply {
+		if _, _, err := OutputsOf(run, after); err != nil {
+			return r.end(ctx, run.ID, Failed, Outputs, err.Error())
+		}
+	}
+	return r.end(ctx, run.ID, Finished, "", "")
+}
+
+// close puts a run away that is over: its log is masked once more with all that
+// is known by now, its stack goes to the next, its folder and secrets go.
+func (r *Runs) close(ctx context.Context, run Run) error {
+	if err := r.c.Sandbox.Cut(ctx, run.ID, 0); err != nil {
+		return err
+	}
+	r.hideState(ctx, run)
+	if err := r.sealLog(run.ID); err != nil {
+		return err
+	}
+	if err := r.c.Sandbox.Remove(run.ID); err != nil {
+		return err
+	}
+	if err := r.keep.forget(run.ID); err != nil {
+		return err
+	}
+	next, err := r.c.Stacks.Release(ctx, run.Stack, run.ID)
+	if err != nil && !gone(err) {
+		return err
+	}
+	run, err = r.update(ctx, run.ID, func(run *Run) ([]events.Draft, error) {
+		if run.Closed {
+			return nil, errUnchanged
+		}
+		run.Closed = true
+		return nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	r.forgetHiding(run.ID)
+	if next != "" {
+		r.wake(next)
+		r.bell.ring(next)
+	}
+	if r.c.Over != nil {
+		r.c.Over(ctx, run)
+	}
+	return nil
+}
