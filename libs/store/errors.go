@@ -12,6 +12,9 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrReadOnly: what holds the data cannot be written. Nothing was changed.
 	ErrReadOnly = errors.New("the store cannot be written")
+	// ErrUnavailable: what holds the data does not answer. What was to be written
+	// may have been kept all the same; the message says so where that is not known.
+	ErrUnavailable = errors.New("the store cannot be reached")
 	// ErrCursor: the cursor was not made by this query.
 	ErrCursor = errors.New("the cursor does not belong to this query: begin again without one")
 	// ErrInvalid: the commit or query itself is wrong, a fault of the program.
@@ -56,6 +59,18 @@ func (e *FullError) Error() string {
 
 func (e *FullError) Unwrap() error { return e.Err }
 
+// TooLargeError says that the aggregate is larger than the adapter can keep in
+// one commit. Nothing of it was kept.
+type TooLargeError struct {
+	Key
+	// Size is what it would take, Limit the most there can be, in bytes.
+	Size, Limit int
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s would take %d bytes with its waiting messages, and at most %d can be kept together: nothing was written; keep the large part elsewhere, or in several aggregates", e.Key, e.Size, e.Limit)
+}
+
 // SchemaError says that the data is not of a form this program knows.
 type SchemaError struct {
 	Path string
@@ -69,5 +84,5 @@ func (e *SchemaError) Error() string {
 	if e.Found > e.Known {
 		return fmt.Sprintf("%s has schema version %d, this program knows up to %d: it was written by a newer Slipway; run that one, or restore a backup made before the upgrade", e.Path, e.Found, e.Known)
 	}
-	return fmt.Sprintf("%s is not a Slipway store: %s; nothing was changed in it, name another file", e.Path, e.Reason)
+	return fmt.Sprintf("%s is not a Slipway store: %s; nothing was changed in it, name another one", e.Path, e.Reason)
 }

@@ -5,47 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/slipway-idp/slipway/libs/store"
 )
-
-// checkCommit finds what is wrong with the commit itself.
-func checkCommit(c store.Commit) error {
-	if err := checkKey(c.Key); err != nil {
-		return err
-	}
-	if !c.Delete && !json.Valid(c.State) {
-		return fmt.Errorf("%w commit of %s: the state is not JSON", store.ErrInvalid, c.Key)
-	}
-	if c.Expected < 0 {
-		return fmt.Errorf("%w commit of %s: expected version %d", store.ErrInvalid, c.Key, c.Expected)
-	}
-	for name, values := range c.Indexes {
-		for _, v := range append([]string{name}, values...) {
-			if !plain(v) {
-				return fmt.Errorf("%w commit of %s: index %q has %q, which is not text", store.ErrInvalid, c.Key, name, v)
-			}
-		}
-	}
-	for _, mark := range c.Marks {
-		if mark == "" || !plain(mark) {
-			return fmt.Errorf("%w commit of %s: mark %q", store.ErrInvalid, c.Key, mark)
-		}
-	}
-	return nil
-}
-
-func checkKey(k store.Key) error {
-	if k.Kind == "" || k.ID == "" || !plain(k.Kind) || !plain(k.ID) {
-		return fmt.Errorf("%w key: kind %q, id %q; both are text and not empty", store.ErrInvalid, k.Kind, k.ID)
-	}
-	return nil
-}
-
-func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // commit does what Commit promises, inside the group's transaction.
 func (t *tx) commit(c store.Commit) (int64, error) {

@@ -2,56 +2,19 @@ package sqlite
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/slipway-idp/slipway/libs/store"
 )
-
-// cursor is the place after the last record of a page. It holds values, not an
-// offset, so that what is written meanwhile shifts nothing.
-type cursor struct {
-	Kind    string      `json:"k"`
-	Order   store.Order `json:"o"`
-	ID      string      `json:"i"`
-	Created int64       `json:"c,omitempty"`
-}
-
-func (c cursor) String() string {
-	text, _ := json.Marshal(c) // strings and numbers only
-	return base64.RawURLEncoding.EncodeToString(text)
-}
-
-func parseCursor(q store.Query) (*cursor, error) {
-	if q.Cursor == "" {
-		return nil, nil
-	}
-	var c cursor
-	text, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-	if err != nil || json.Unmarshal(text, &c) != nil || c.Kind != q.Kind || c.Order != q.Order {
-		return nil, store.ErrCursor
-	}
-	return &c, nil
-}
 
 // Query implements store.Store.
 func (s *Store) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	if s.closed() {
 		return store.Page{}, store.ErrClosed
 	}
-	after, err := parseCursor(q)
+	q, after, err := q.Check()
 	if err != nil {
 		return store.Page{}, err
-	}
-	switch {
-	case q.Kind == "" || q.Limit < 0 || q.Order < store.OrderID || q.Order > store.OrderCreatedDesc:
-		return store.Page{}, fmt.Errorf("%w query: kind %q, limit %d, order %d", store.ErrInvalid, q.Kind, q.Limit, q.Order)
-	case q.Limit == 0:
-		q.Limit = store.DefaultLimit
-	case q.Limit > store.MaxLimit:
-		q.Limit = store.MaxLimit
 	}
 	text, args := statement(q, after)
 	rows, err := s.read.QueryContext(ctx, text, args...)
@@ -63,18 +26,12 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	if err != nil {
 		return store.Page{}, s.failed(ctx, err)
 	}
-	page := store.Page{Records: records}
-	if len(records) > q.Limit { // one more was asked for, to know whether there is a next page
-		page.Records = records[:q.Limit]
-		last := page.Records[q.Limit-1]
-		page.Next = cursor{Kind: q.Kind, Order: q.Order, ID: last.ID, Created: last.Created.UnixNano()}.String()
-	}
-	return page, nil
+	return q.PageOf(records), nil
 }
 
 // statement walks along the first term's index, or along the records where
 // there is no term, in the order asked for; the rest filters.
-func statement(q store.Query, after *cursor) (string, []any) {
+func statement(q store.Query, after *store.Place) (string, []any) {
 	var b strings.Builder
 	var args []any
 	add := func(text string, values ...any) {
@@ -121,7 +78,7 @@ func statement(q store.Query, after *cursor) (string, []any) {
 		}
 		add(" ORDER BY " + created + " DESC, " + id + " DESC")
 	}
-	add(" LIMIT ?", q.Limit+1)
+	add(" LIMIT ?", q.Limit+1) // one more, to know whether there is a next page
 	return b.String(), args
 }
 

@@ -162,7 +162,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	if s.closed() {
 		return 0, store.ErrClosed
 	}
-	if err := checkCommit(c); err != nil {
+	if err := c.Check(); err != nil {
 		return 0, err
 	}
 	var version int64

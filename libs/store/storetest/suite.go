@@ -10,6 +10,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,23 +23,44 @@ import (
 )
 
 // Features say what the adapter's surroundings can show. What is not claimed is
-// not run, and the adapter's README says where it is proven instead.
+// not run, which has to be said: the suite fails without a reason, and tells
+// Report what it left out.
 type Features struct {
 	// Reopen closes the store and opens what it kept.
 	Reopen func(t testing.TB, s store.Store) store.Store
 	// Concurrent: conditional writes are atomic between clients.
 	Concurrent bool
+	// Because is why something above is missing, and where it is proven instead.
+	Because string
+	// Report takes a line per group of cases that is not run; nil: the test's log,
+	// which go test shows with -v only.
+	Report func(line string)
 }
+
+type cases = map[string]func(*suite)
 
 // Run runs the suite. open makes an empty store each time; the suite closes it.
 func Run(t *testing.T, open func(t testing.TB) store.Store, f Features) {
 	t.Helper()
-	groups := []map[string]func(*suite){commits, marks, tombstones, queries, timers, outbox, closing}
+	groups := []cases{commits, marks, tombstones, queries, timers, outbox, closing}
+	leave := func(what string, group cases) {
+		require.NotEmpty(t, f.Because, "%s is not run: Features.Because must say why", what)
+		line := fmt.Sprintf("not run: %d cases of %s (%s), because %s", len(group), what, strings.Join(slices.Sorted(maps.Keys(group)), ", "), f.Because)
+		if f.Report == nil {
+			t.Log(line)
+			return
+		}
+		f.Report(line)
+	}
 	if f.Concurrent {
 		groups = append(groups, concurrency)
+	} else {
+		leave("concurrency", concurrency)
 	}
 	if f.Reopen != nil {
 		groups = append(groups, durability)
+	} else {
+		leave("durability", durability)
 	}
 	t.Run("Model_RandomSteps_StoreAndModelAgree", func(t *testing.T) {
 		t.Parallel()
