@@ -43,6 +43,9 @@ type Config struct {
 	// Attempts is how often a driver that failed is asked again before the
 	// saga turns back; default 3.
 	Attempts int
+	// DriftEvery is how often a resource is looked at for differences, where
+	// its driver can; default 6 h, negative: only when asked.
+	DriftEvery time.Duration
 }
 
 // Environments is the capability: every use case is a method of it.
@@ -52,6 +55,7 @@ type Environments struct {
 	types       *aggregate.Repository[Type]
 	definitions *aggregate.Repository[definition.Definition]
 	sagas       *runner.Runner
+	poke        chan struct{} // KeepDrift, to look now
 }
 
 // New wires the capability and its sagas.
@@ -68,7 +72,10 @@ func New(cfg Config) (*Environments, error) {
 	if cfg.Attempts <= 0 {
 		cfg.Attempts = 3
 	}
-	e := &Environments{cfg: cfg}
+	if cfg.DriftEvery == 0 {
+		cfg.DriftEvery = DriftEvery
+	}
+	e := &Environments{cfg: cfg, poke: make(chan struct{}, 1)}
 	e.repo = aggregate.New(cfg.Store, aggregate.Options[Environment]{
 		Service: service, Kind: "environment", Clock: cfg.Clock, Log: cfg.Log,
 		Indexes: func(s *Environment) store.Indexes {

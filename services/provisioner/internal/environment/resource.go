@@ -180,7 +180,7 @@ func (r *Resource) holds() map[string]Hold {
 
 func (r *Resource) applied(want Desired, by string, a driver.Applied, now time.Time) {
 	r.Applied, r.AppliedBy, r.Status, r.Detail, r.UpdatedAt = &want, by, Available, "", now
-	r.State = a.State
+	r.State, r.Drift = a.State, nil
 	r.Outputs = a.Outputs
 	if r.Outputs == nil {
 		r.Outputs = map[string]any{}

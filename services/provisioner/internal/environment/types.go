@@ -126,6 +126,7 @@ type Resource struct {
 	Outputs   map[string]any    `json:"outputs,omitempty"`   // a secret one is {"secretRef": name}
 	Secrets   []string          `json:"secrets,omitempty"`   // outputs that are, or were, secret: set before their values are kept
 	State     json.RawMessage   `json:"state,omitempty"`     // the driver's
+	Drift     *Drift            `json:"drift,omitempty"`     // since it was made or changed last
 	Claims    map[string]Hold   `json:"claims,omitempty"`
 	Before    map[string]Before `json:"before,omitempty"` // by saga: what its undo goes back to
 	Op        string            `json:"op,omitempty"`     // the saga that is at work on it
