@@ -200,12 +200,14 @@ func TestWrite_ABodyThatNeverEnds_KeepsNobodyElseWaiting(t *testing.T) {
 	d.mu.Unlock()
 	body, w := io.Pipe()
 	first := make(chan answer, 1)
-	go func() { first <- d.send("run-1", "token-of-run-1", "POST", state+"?ID=one", body) }()
-	_, err := w.Write([]byte("{")) // it is being read in now, or will be
+	// It sends the body once it is told to, which is when it is read in.
+	patient := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	go func() {
+		first <- d.sendBy(patient, "run-1", "token-of-run-1", "POST", state+"?ID=one", body, "Expect", "100-continue")
+	}()
+	_, err := w.Write([]byte("{"))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		return d.ask("run-1", "POST", state+"?ID=one", "{}").status == http.StatusTooManyRequests
-	}, 10*time.Second, time.Millisecond, "a run sends one state at a time")
+	require.Equal(t, http.StatusTooManyRequests, d.ask("run-1", "POST", state+"?ID=one", "{}").status, "a run sends one state at a time")
 	require.Equal(t, http.StatusOK, d.ask("other", "LOCK", "/stacks/shop.dev.other/state", lockOf("o")).status)
 	require.Equal(t, http.StatusOK, d.ask("other", "POST", "/stacks/shop.dev.other/state?ID=o", stateOf(1, "x")).status)
 	require.NoError(t, w.Close())

@@ -130,6 +130,11 @@ func (d *door) ask(run, method, path, body string, header ...string) answer {
 
 func (d *door) send(run, token, method, path string, body io.Reader, header ...string) answer {
 	d.Helper()
+	return d.sendBy(http.DefaultClient, run, token, method, path, body, header...)
+}
+
+func (d *door) sendBy(client *http.Client, run, token, method, path string, body io.Reader, header ...string) answer {
+	d.Helper()
 	req, err := http.NewRequestWithContext(d.Context(), method, d.url+path, body)
 	require.NoError(d, err)
 	if run != "" {
@@ -138,7 +143,7 @@ func (d *door) send(run, token, method, path string, body io.Reader, header ...s
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	require.NoError(d, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
