@@ -84,6 +84,8 @@ func TestWrite_Errors_BecomeProblemsOfAStableType(t *testing.T) {
 		"conflict":           {&store.ConflictError{}, "", 409, "conflict"},
 		"conflict, If-Match": {&store.ConflictError{}, `"3"`, 412, "version-mismatch"},
 		"full":               {&store.FullError{}, "", 507, "storage-full"},
+		"store away":         {fmt.Errorf("x: %w", store.ErrUnavailable), "", 503, "unavailable"},
+		"too large to keep":  {&store.TooLargeError{}, "", 413, "too-large"},
 		"read only":          {store.ErrReadOnly, "", 503, "read-only"},
 		"throttled":          {httpapi.TooMany(1500*time.Millisecond, "slow down"), "", 429, "too-many-requests"},
 		"unknown":            {errors.New("password=hunter2"), "", 500, "internal"},

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,8 +18,6 @@ import (
 
 	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/httpapi"
-	"github.com/slipway-idp/slipway/libs/store"
-	"github.com/slipway-idp/slipway/libs/store/sqlite"
 )
 
 // Program is one service as a process of its own.
@@ -70,19 +67,12 @@ func CommonSettings() []Setting {
 		{Name: "nats-user", Usage: "user at the NATS server"},
 		{Name: "nats-password", Usage: "its password", Secret: true},
 		{Name: "nats-creds", Usage: "NATS credentials file"},
-		{Name: "store", Default: "sqlite:data", Usage: "where state is kept: sqlite:DIR", Check: checkStore},
+		{Name: "store", Default: "sqlite:data", Usage: "where state is kept: sqlite:DIR or mongodb://…; a password belongs into the variable, not on the command line", Check: checkStore, Show: showStore},
 		{Name: "data", Default: "data", Usage: "folder for what is not in the store"},
 		{Name: "http-addr", Default: "127.0.0.1:0", Usage: "address to serve HTTP on"},
 		{Name: "identity-key", Usage: "key shared with the gateway, at least 32 bytes as hex", Secret: true, Check: checkKey},
 		{Name: "log-level", Default: "info", Usage: "debug, info, warn or error", Check: checkLevel},
 	}
-}
-
-func checkStore(v string) error {
-	if !strings.HasPrefix(v, "sqlite:") {
-		return fmt.Errorf("%q is not a store this build knows; use sqlite:DIR", v)
-	}
-	return nil
 }
 
 func checkKey(v string) error {
@@ -118,7 +108,7 @@ func RunProcess(ctx context.Context, p Program, s Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	state, err := OpenStore(ctx, s.Get("store"), p.Name)
+	state, err := OpenStore(ctx, s.Get("store"), p.Name, log)
 	if err != nil {
 		return err
 	}
@@ -151,15 +141,6 @@ func RunProcess(ctx context.Context, p Program, s Settings) (err error) {
 	}
 	log.Info().Str("address", listener.Addr().String()).Msg("serving")
 	return svc.Run(ctx)
-}
-
-// OpenStore opens the store of one service: one file per service in the folder.
-func OpenStore(ctx context.Context, dsn, service string) (store.Store, error) {
-	dir := strings.TrimPrefix(dsn, "sqlite:")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the store's folder: %w", err)
-	}
-	return sqlite.Open(ctx, filepath.Join(dir, service+".db"), sqlite.Options{})
 }
 
 // identityKey falls back to a random key: then nobody but this process can

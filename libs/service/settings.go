@@ -20,6 +20,9 @@ type Setting struct {
 	Default string
 	Usage   string
 	Secret  bool // never printed
+	// Show is the value as it may be printed, where only a part of it is secret;
+	// nil: as it is.
+	Show func(value string) string
 	// Check says what is wrong with a value; nil takes anything.
 	Check func(value string) error
 }
@@ -146,6 +149,8 @@ func (s Settings) print(out io.Writer) {
 		v := s.values[one.Name]
 		if one.Secret && v.value != "" {
 			v.value = "(secret)"
+		} else if one.Show != nil {
+			v.value = one.Show(v.value)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", one.Name, v.value, v.from)
 	}

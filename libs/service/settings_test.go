@@ -69,3 +69,34 @@ func TestSettings_PrintConfig_SaysWhereFrom_AndHidesSecrets(t *testing.T) {
 	require.Regexp(t, `key +\(secret\) +SLIPWAY_KEY`, out.String())
 	require.NotContains(t, out.String(), "hunter2")
 }
+
+func TestSettings_PrintConfig_ShowsAPartlySecretValueAsItMayBeShown(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	_, err := service.LoadSettings("x", service.CommonSettings(), []string{"--print-config"}, []string{"SLIPWAY_STORE=mongodb://ship:hunter2@db:27017/fleet?tls=true"}, &out)
+	require.ErrorIs(t, err, service.ErrPrinted)
+	require.Regexp(t, `store +mongodb://ship:\(secret\)@db:27017/fleet\?tls=true +SLIPWAY_STORE`, out.String())
+	require.NotContains(t, out.String(), "hunter2")
+}
+
+func TestSettings_StoreThatCannotBe_SaysWhatToUse(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"postgres://db":             "use sqlite:DIR or mongodb://",
+		"mongodb://":                "names no host",
+		"mongodb://db/a.b":          "cannot begin a database's name",
+		"mongodb://db/?w=1":         "always reads and writes with the majority",
+		"mongodb://db?journal=0":    "leave it out",
+		"mongodb://db?consistency=": "consistency=test",
+		"mongo://db":                "use sqlite:DIR or mongodb://",
+		"mongodbs://u:hunter2@db/x": "a MongoDB store is mongodb://",
+	} {
+		_, err := service.LoadSettings("x", service.CommonSettings(), nil, []string{"SLIPWAY_STORE=" + given}, &bytes.Buffer{})
+		require.ErrorContains(t, err, want, given)
+		require.NotContains(t, err.Error(), "hunter2", given)
+	}
+	for _, fine := range []string{"sqlite:x", "mongodb://a:1,b:2/fleet?replicaSet=rs0", "mongodb+srv://u:p@db.example.org", "mongodb://db/?w=majority&consistency=test"} {
+		_, err := service.LoadSettings("x", service.CommonSettings(), nil, []string{"SLIPWAY_STORE=" + fine}, &bytes.Buffer{})
+		require.NoError(t, err, fine)
+	}
+}

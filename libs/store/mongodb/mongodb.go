@@ -104,13 +104,15 @@ func Open(ctx context.Context, url, service string, o Options) (*Store, error) {
 	durable := writeconcern.Majority()
 	journaled := true
 	durable.Journal = &journaled // majority alone may mean memory, as the replica set is configured
-	client, err := mongo.Connect(options.Client().ApplyURI(at.uri).
+	settings := options.Client().
+		SetServerSelectionTimeout(min(selecting, o.Patience)).
+		ApplyURI(at.uri).
 		SetAppName("slipway-" + service).
 		SetWriteConcern(durable).
 		SetReadConcern(readconcern.Majority()).
 		SetReadPreference(readpref.Primary()).
-		SetRetryWrites(true).SetRetryReads(true).
-		SetServerSelectionTimeout(min(selecting, o.Patience)))
+		SetRetryWrites(true).SetRetryReads(true)
+	client, err := mongo.Connect(settings)
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", at.shown, err)
 	}
