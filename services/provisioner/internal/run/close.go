@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 
 	"github.com/slipway-idp/slipway/events"
-	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 )
 
@@ -29,14 +28,7 @@ func (r *Runs) over(run *Run, as Status, fault Fault, reason string) ([]events.D
 	if !run.Applies() {
 		return nil, nil // looking is no fact
 	}
-	result := string(as)
-	if as == Finished {
-		result = map[string]string{runner.OpApply: "applied", runner.OpDestroy: "destroyed"}[run.Operation]
-	}
-	return drafts(pe.RunFinished.Draft(run.Project, run.Stack+"/"+run.ID, pe.RunFinishedData{
-		Run: run.ID, Stack: run.Stack, Project: run.Project, Kind: run.Operation, Result: result,
-		Reason: reason, DurationMs: run.OverAt.Sub(run.CreatedAt).Milliseconds(),
-	}))
+	return drafts(run.finished())
 }
 
 // unchanged ends a run whose plan has nothing to do.
@@ -53,7 +45,18 @@ func (r *Runs) unchanged(ctx context.Context, run Run) error {
 			return r.end(ctx, run.ID, Failed, Outputs, err.Error())
 		}
 	}
-	return r.end(ctx, run.ID, Finished, "", "")
+	_, err = r.update(ctx, run.ID, func(run *Run) ([]events.Draft, error) {
+		if run.Status != Planning {
+			return nil, errUnchanged
+		}
+		planned, err := run.judged()
+		if err != nil {
+			return nil, err
+		}
+		out, err := r.over(run, Finished, "", "")
+		return append([]events.Draft{planned}, out...), err
+	})
+	return err
 }
 
 // close puts a run away that is over: its log is masked once more with all that

@@ -106,10 +106,17 @@ func (r *Runs) judge(ctx context.Context, run Run) error {
 			run.Status = Applying
 		case NeedsApproval:
 			run.Status, run.Waits = Waiting, "an approval is needed: "+answer.said("require_approval")
-		case Deny:
-			return r.over(run, Failed, Denied, "the plan is denied by "+answer.said("deny"))
 		}
-		return nil, nil
+		planned, err := run.judged()
+		if err != nil {
+			return nil, err
+		}
+		out := []events.Draft{planned}
+		if answer.Result == Deny {
+			over, err := r.over(run, Failed, Denied, "the plan is denied by "+answer.said("deny"))
+			return append(out, over...), err
+		}
+		return out, nil
 	})
 	return err
 }

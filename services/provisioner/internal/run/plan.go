@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/slipway-idp/slipway/events"
-	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/plan"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
@@ -87,20 +86,9 @@ func (r *Runs) plan(ctx context.Context, run Run) error {
 		if !run.Applies() {
 			return r.over(run, Finished, "", "")
 		}
-		return drafts(pe.RunPlanned.Draft(run.Project, run.Stack+"/"+run.ID, pe.RunPlannedData{
-			Run: run.ID, Stack: run.Stack, Project: run.Project, Kind: run.Operation, PlanDigest: run.PlanDigest,
-			Add: run.Counts.Add + run.Counts.Replace, Change: run.Counts.Change, Destroy: run.Counts.Destroy + run.Counts.Replace,
-			DataRef: "/api/v1/projects/" + run.Project + "/runs/" + run.ID,
-		}))
+		return nil, nil
 	})
 	return err
-}
-
-func drafts(d events.Draft, err error) ([]events.Draft, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []events.Draft{d}, nil
 }
 
 // planDigest binds a stored plan to the state that it was made for.
