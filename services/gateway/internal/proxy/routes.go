@@ -37,6 +37,8 @@ func ofProject() map[string]string {
 		"environments":         "provisioner",
 		"resources":            "provisioner",
 		"resource-definitions": "provisioner",
+		"modules":              "provisioner",
+		"runs":                 "provisioner",
 		"secrets":              "provisioner",
 		"workloads":            "deployer",
 		"artifacts":            "deployer",
