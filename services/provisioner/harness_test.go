@@ -32,6 +32,7 @@ import (
 type platform struct {
 	*servicetest.Platform
 	Driver   *fake.Driver // nil: the drivers that the service brings
+	asked    requests     // what the driver that takes modules was asked for
 	deployer *servicetest.Peer
 	ear      *servicetest.Ear
 
@@ -47,7 +48,7 @@ func newPlatform(t *testing.T) *platform {
 		d.Log, d.Clock, d.Executable = zerolog.New(p), p.clock, []string{os.Args[0]}
 		c := provisioner.Config{Deps: d, UndoDeadline: 300 * time.Millisecond}
 		if p.Driver != nil {
-			c.Drivers = map[string]driver.Driver{"fake": p.Driver}
+			c.Drivers = map[string]driver.Driver{"fake": p.Driver, "modular": &modular{Driver: p.Driver, asked: &p.asked}}
 		}
 		return provisioner.New(c)
 	})

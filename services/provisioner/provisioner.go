@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -23,6 +24,8 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver/local"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/module/git"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
 )
 
@@ -89,6 +92,10 @@ func New(c Config) (*Service, error) {
 			return nil, err
 		}
 	}
+	modules, err := openModules(c.Deps, vault)
+	if err != nil {
+		return nil, err
+	}
 	secrets := secret.New(c.Store, vault, c.Clock)
 	environments, err := environment.New(environment.Config{
 		Store: c.Store, Drivers: c.Drivers, Secrets: secrets, Clock: c.Clock, Log: c.Log,
@@ -100,9 +107,25 @@ func New(c Config) (*Service, error) {
 	a := &api.API{
 		Environments: environments, Secrets: secrets, Spec: openAPI,
 		NewID:   func() string { return strings.ToLower(rand.Text()[:20]) },
-		Drivers: lookup(c.Drivers),
+		Drivers: lookup(c.Drivers), Modules: modules,
 	}
 	return &Service{c: c, environments: environments, secrets: secrets, api: httpapi.Recover(a.Handler(c.Identity))}, nil
+}
+
+// openModules opens where the modules of definitions are kept.
+func openModules(d service.Deps, vault *secret.Vault) (*module.Modules, error) {
+	dir := filepath.Join(d.DataDir, "modules")
+	fetching := filepath.Join(dir, "fetching")
+	// What a killed platform was fetching is of no use.
+	if err := errors.Join(os.RemoveAll(fetching), os.MkdirAll(fetching, 0o700)); err != nil {
+		return nil, fmt.Errorf("the folder of modules: %w", err)
+	}
+	return module.Open(module.Config{
+		Dir: dir, Sealer: vault, Clock: d.Clock,
+		Repositories: &git.Client{Dir: fetching, HTTP: &http.Client{Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
+		}}},
+	})
 }
 
 // lookup is what a check of definitions must know of the drivers.

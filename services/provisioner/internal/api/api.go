@@ -13,6 +13,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
 )
 
@@ -21,6 +22,7 @@ type API struct {
 	Environments *environment.Environments
 	Secrets      *secret.Secrets
 	Drivers      definition.Drivers
+	Modules      *module.Modules
 	NewID        func() string // of what a request without Idempotency-Key creates
 	Spec         []byte        // openapi.yaml
 
@@ -44,6 +46,8 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	s.Handle("GET "+project+"/resource-definitions", a.listDefinitions)
 	s.Handle("GET "+project+"/resource-definitions/{definition}", a.getDefinition)
 	s.Handle("DELETE "+project+"/resource-definitions/{definition}", a.deleteDefinition)
+	s.Handle("POST "+project+"/modules", a.putModule)
+	s.Handle("GET "+project+"/modules/{digest}", a.getModule)
 	s.Handle("GET "+project+"/secrets", a.listSecrets)
 	s.Handle("GET "+project+"/secrets/{secret}", a.getSecret)
 	s.Handle("PUT "+project+"/secrets/{secret}", a.putSecret)

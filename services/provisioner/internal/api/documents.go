@@ -160,38 +160,3 @@ func (a *API) applyEnvironment(ctx context.Context, item docapi.Item) (docapi.Re
 		Location: "/api/v1/projects/" + item.Project + "/environments/" + item.Metadata.Name,
 	}, err
 }
-
-func definitionOf(item docapi.Item, spec definition.Spec) definition.Definition {
-	// Not the request's project: a definition that names none is for all.
-	return definition.Definition{Name: item.Metadata.Name, Project: item.Metadata.Project, Spec: spec}
-}
-
-func (a *API) checkDefinition(_ context.Context, item docapi.Item) ([]httpapi.Fault, error) {
-	var spec definition.Spec
-	faults := read(item, &spec, false)
-	if err := definition.CheckName("resource definition", item.Metadata.Name); err != nil {
-		faults = append(faults, item.Fault("/metadata/name", err.Error(), ""))
-	}
-	if len(faults) > 0 {
-		return faults, nil
-	}
-	for _, f := range spec.Check(a.Drivers) {
-		faults = append(faults, item.Fault("/spec"+f.Pointer, f.Message, ""))
-	}
-	return faults, nil
-}
-
-func (a *API) applyDefinition(ctx context.Context, item docapi.Item) (docapi.Result, error) {
-	var spec definition.Spec
-	if faults := item.Spec(&spec); len(faults) > 0 {
-		return docapi.Result{}, httpapi.Unprocessable(faults...)
-	}
-	d := definitionOf(item, spec)
-	v, created, changed, err := a.Environments.SetDefinition(ctx, httpapi.CauseOf(ctx), d)
-	scope := d.Project
-	if scope == "" {
-		scope = "org"
-	}
-	return docapi.Result{Project: scope, Result: outcome(created, changed), Version: v.Version,
-		Location: "/api/v1/projects/" + scope + "/resource-definitions/" + d.Name}, err
-}

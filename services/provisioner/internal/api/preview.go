@@ -8,7 +8,6 @@ import (
 	"github.com/slipway-idp/slipway/libs/document/docapi"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/store"
-	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
 )
 
@@ -85,15 +84,4 @@ func ofEnvironment(e environment.Environment) environmentSpec {
 		s.TTL = e.TTL.String()
 	}
 	return s
-}
-
-func (a *API) previewDefinition(ctx context.Context, item docapi.Item) (have, want any, err error) {
-	var s definition.Spec
-	item.Spec(&s)
-	d := definitionOf(item, s)
-	was, err := a.Environments.Definition(ctx, d.Project, d.Name)
-	if errors.Is(err, store.ErrNotFound) || err == nil && was.State.Project != d.Project {
-		return nil, nil, nil // one of all projects is another one
-	}
-	return spec(was.State.Spec), spec(s), err
 }
