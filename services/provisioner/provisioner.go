@@ -41,6 +41,7 @@ func OpenAPI() []byte { return openAPI }
 // Config is what the service works with.
 type Config struct {
 	service.Deps
+	Options
 	// Drivers by name; nil: those that this package knows. See drivers.
 	Drivers map[string]driver.Driver
 	// Warning is how long before its end an environment is said to expire;
@@ -79,11 +80,7 @@ func New(c Config) (*Service, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder: %w", err)
 	}
-	sealed, err := secret.Any(ctx, c.Store)
-	if err != nil {
-		return nil, err
-	}
-	vault, err := secret.OpenVault(filepath.Join(c.DataDir, "secret.key"), sealed)
+	vault, err := openVault(ctx, c)
 	if err != nil {
 		return nil, err
 	}

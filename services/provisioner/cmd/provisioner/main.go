@@ -10,10 +10,11 @@ import (
 
 func main() {
 	os.Exit(service.Main(service.Program{
-		Name:   provisioner.Name,
-		Hidden: provisioner.Hidden(),
-		New: func(d service.Deps, _ service.Settings) (service.Service, error) {
-			return provisioner.New(provisioner.Config{Deps: d})
+		Name:     provisioner.Name,
+		Hidden:   provisioner.Hidden(),
+		Settings: provisioner.Settings(),
+		New: func(d service.Deps, s service.Settings) (service.Service, error) {
+			return provisioner.New(provisioner.Config{Deps: d, Options: provisioner.OptionsOf(s)})
 		},
 	}, os.Args[1:]))
 }

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -63,6 +64,23 @@ func New(s store.Store, vault *Vault, clock func() time.Time) *Secrets {
 func Any(ctx context.Context, s store.Store) (bool, error) {
 	page, err := s.Query(ctx, store.Query{Kind: Kind, Limit: 1})
 	return len(page.Records) > 0, err
+}
+
+// Opens says whether a vault's key is the one that there are secrets of: it
+// opens one of them, and tells nothing of it.
+func Opens(ctx context.Context, s store.Store, v *Vault) error {
+	page, err := s.Query(ctx, store.Query{Kind: Kind, Limit: 1})
+	if err != nil || len(page.Records) == 0 {
+		return err
+	}
+	var st state
+	if err := json.Unmarshal(page.Records[0].State, &st); err != nil {
+		return fmt.Errorf("the secret %s cannot be read: %w", page.Records[0].ID, err)
+	}
+	if _, err := v.Unseal(st.Sealed); err != nil {
+		return ErrOtherKey
+	}
+	return nil
 }
 
 var (

@@ -18,8 +18,12 @@ import (
 // Vault encrypts and decrypts with one age key (X25519, age-encryption.org/v1).
 type Vault struct{ key *age.X25519Identity }
 
-// ErrNoKey: there are secrets, but not the key that they were encrypted with.
-var ErrNoKey = errors.New("the key of the secrets is not there")
+var (
+	// ErrNoKey: there are secrets, but not the key that they were encrypted with.
+	ErrNoKey = errors.New("the key of the secrets is not there")
+	// ErrOtherKey: there is a key, and it opens none of them.
+	ErrOtherKey = errors.New("the key is not the one that the secrets were sealed with: put that one back from a backup")
+)
 
 // OpenVault reads the key file, mode 0600. Where there is none it is made,
 // unless sealed says that there are secrets already, which a new key could
@@ -35,16 +39,72 @@ func OpenVault(path string, sealed bool) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key of the secrets: %w", err)
 	}
-	key, err := age.ParseX25519Identity(strings.TrimSpace(string(b)))
+	v, err := parseKey(path, b)
 	if err != nil {
-		// Not the error itself: it may quote the key.
-		return nil, fmt.Errorf("%s is not an age key; put it back from a backup", path)
+		return nil, err
 	}
 	// Whoever copied it back may have left it open to others.
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, fmt.Errorf("the key of the secrets: %w", err)
 	}
+	return v, nil
+}
+
+// OpenGiven reads a key file that an operator named. It is theirs: its mode is
+// not mended but refused where others could read it. Where there is none it is
+// made, unless sealed (as for OpenVault); usual is where the key would be if
+// nobody had named a file, and is told when it was left there.
+func OpenGiven(path, usual string, sealed bool) (*Vault, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, left := os.Stat(usual); sealed && left == nil {
+			return nil, fmt.Errorf("%w: move %s to %s, which the setting %s names", ErrNoKey, usual, path, Setting)
+		}
+		if sealed {
+			return nil, fmt.Errorf("%w: put %s back, which the setting %s names", ErrNoKey, path, Setting)
+		}
+	case err != nil:
+		return nil, fmt.Errorf("the key of the secrets, named by the setting %s: %w", Setting, err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s, named by the setting %s, is not a file", path, Setting)
+	case info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("%s holds the key of the secrets and is open to others (mode %#o): chmod 600 it", path, info.Mode().Perm())
+	}
+	if err != nil {
+		return makeKey(path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the key of the secrets, named by the setting %s, cannot be read: %w", Setting, err)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 4<<10))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("the key of the secrets, named by the setting %s, cannot be read: %w", Setting, err)
+	}
+	return parseKey(path, b)
+}
+
+// Setting is the name of the setting by which the key is elsewhere.
+const Setting = "secret-key-file"
+
+func parseKey(path string, b []byte) (*Vault, error) {
+	key, err := age.ParseX25519Identity(keyLine(string(b)))
+	if err != nil {
+		// Not the error itself: it may quote the key.
+		return nil, fmt.Errorf("%s is not an age key; put it back from a backup", path)
+	}
 	return &Vault{key: key}, nil
+}
+
+// keyLine leaves out the comments that age-keygen writes.
+func keyLine(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return line
+		}
+	}
+	return ""
 }
 
 func makeKey(path string) (*Vault, error) {

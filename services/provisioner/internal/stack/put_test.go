@@ -3,6 +3,7 @@ package stack_test
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/engine"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
 )
 
@@ -254,4 +256,14 @@ func TestState_ContentOfAnotherStackInItsPlace_IsNotTaken(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = y.State(t.Context(), bucket)
 	require.ErrorContains(t, err, "is not what was written")
+}
+
+func TestOpens_AnotherKey_IsFoundOutAtOnce(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	other, err := secret.OpenVault(filepath.Join(y.dir, "other.key"), false)
+	require.NoError(t, err)
+	y.put(bucket, y.locked(bucket, "run-1"), stateOf("l", 1, "x"))
+	require.NoError(t, stack.Opens(t.Context(), y.store, y.vault))
+	require.ErrorIs(t, stack.Opens(t.Context(), y.store, other), secret.ErrOtherKey)
 }

@@ -155,6 +155,22 @@ func Any(ctx context.Context, s store.Store) (bool, error) {
 	return len(page.Records) > 0, err
 }
 
+// Opens says whether a vault's key is the one that states were sealed with.
+func Opens(ctx context.Context, s store.Store, v *secret.Vault) error {
+	page, err := s.Query(ctx, store.Query{Kind: kindContent, Limit: 1})
+	if err != nil || len(page.Records) == 0 {
+		return err
+	}
+	var c content
+	if err := json.Unmarshal(page.Records[0].State, &c); err != nil {
+		return fmt.Errorf("a state of stack %s cannot be read: %w", page.Records[0].ID, err)
+	}
+	if _, err := v.Unseal(c.Sealed); err != nil {
+		return secret.ErrOtherKey
+	}
+	return nil
+}
+
 // validName is what fits a path of the backend and a folder's name as it is.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 

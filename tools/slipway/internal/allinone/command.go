@@ -18,6 +18,8 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/slipway-idp/slipway/libs/service"
+
+	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
 // Commands is what up and down need of the CLI around them.
@@ -36,7 +38,7 @@ const (
 )
 
 func settings() []service.Setting {
-	return []service.Setting{
+	return append([]service.Setting{
 		{Name: "data", Default: defaultDataDir(), Usage: "folder for everything that is kept"},
 		{Name: "listen", Default: defaultListen, Usage: "address of portal, API and webhooks", Check: checkAddress},
 		{Name: "nats-listen", Default: defaultNATS, Usage: "address for NATS clients, or off", Check: func(v string) error {
@@ -52,7 +54,7 @@ func settings() []service.Setting {
 			}
 			return nil
 		}},
-	}
+	}, provisioner.Settings()...)
 }
 
 func checkAddress(v string) error {
@@ -123,6 +125,7 @@ func (c Commands) up(cmd *cobra.Command, s service.Settings) error {
 		NATSListenGiven: s.Explicit("nats-listen"),
 		IngressListen:   s.Get("ingress-listen"),
 		IngressGiven:    s.Explicit("ingress-listen"),
+		Provisioner:     provisioner.OptionsOf(s),
 		Log:             logger(file, cmd.ErrOrStderr(), level),
 		Executable:      self,
 		Ready: func(r Running) {

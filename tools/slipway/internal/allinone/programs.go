@@ -10,6 +10,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/gateway"
+	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
 // programs are the services as slipway serve runs them: the same as in one
@@ -17,12 +18,19 @@ import (
 func programs(version string) []service.Program {
 	all := []service.Program{gatewayProgram(version)}
 	for _, o := range owners() {
-		all = append(all, service.Program{
+		p := service.Program{
 			Name: o.name,
 			New: func(d service.Deps, _ service.Settings) (service.Service, error) {
 				return o.make(d, Options{IngressListen: defaultIngress})
 			},
-		})
+		}
+		if o.name == provisioner.Name {
+			p.Settings = provisioner.Settings()
+			p.New = func(d service.Deps, s service.Settings) (service.Service, error) {
+				return o.make(d, Options{Provisioner: provisioner.OptionsOf(s)})
+			}
+		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -31,8 +31,8 @@ func owners() []owner {
 		{catalog.Name, func(d service.Deps, _ Options) (service.Service, error) {
 			return catalog.New(catalog.Config{Deps: d})
 		}},
-		{provisioner.Name, func(d service.Deps, _ Options) (service.Service, error) {
-			return provisioner.New(provisioner.Config{Deps: d})
+		{provisioner.Name, func(d service.Deps, o Options) (service.Service, error) {
+			return provisioner.New(provisioner.Config{Deps: d, Options: o.Provisioner})
 		}},
 		{deployer.Name, func(d service.Deps, o Options) (service.Service, error) {
 			return deployer.New(deployer.Config{Deps: d, IngressAddr: o.IngressListen, IngressAddrGiven: o.IngressGiven})

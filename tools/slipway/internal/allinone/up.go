@@ -23,6 +23,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/store/sqlite"
 
 	"github.com/slipway-idp/slipway/services/gateway"
+	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
 // Options say how to run. Addresses are host:port.
@@ -35,6 +36,7 @@ type Options struct {
 	NATSListenGiven bool
 	IngressListen   string
 	IngressGiven    bool
+	Provisioner     provisioner.Options
 	Log             zerolog.Logger
 	// Executable is how to run a hidden command of this binary.
 	Executable []string
