@@ -202,14 +202,15 @@ func (c *Client) RunLog(ctx context.Context, project, id string, offset int64) (
 	return string(body), next, nil
 }
 
-// RunNews is something new of a run that is followed: a piece of its log, or at
-// last the run itself.
+// RunNews is something new of a run that is followed: a piece of its log, or
+// the run itself, without its changes, when its status changed; with its
+// changes when it is over.
 type RunNews struct {
 	Text string
-	Over *Run
+	Run  *Run
 }
 
-// FollowRun tells a run's log as it is written, and the run when it is over. It
+// FollowRun tells a run's log as it is written, until the run is over. It
 // survives a restart of Slipway. After an error nothing comes.
 func (c *Client) FollowRun(ctx context.Context, project, id string) iter.Seq2[RunNews, error] {
 	return func(yield func(RunNews, error) bool) {
@@ -221,16 +222,16 @@ func (c *Client) FollowRun(ctx context.Context, project, id string) iter.Seq2[Ru
 				if err := json.Unmarshal(m.data, &news); err != nil {
 					return true, c.broken(err)
 				}
-			case "end":
-				news.Over = &Run{}
-				if err := json.Unmarshal(m.data, news.Over); err != nil {
+			case "run", "end":
+				news.Run = &Run{}
+				if err := json.Unmarshal(m.data, news.Run); err != nil {
 					return true, c.broken(err)
 				}
 			default:
 				return false, nil
 			}
 			stopped = !yield(news, nil)
-			return stopped || news.Over != nil, nil
+			return stopped || m.name == "end", nil
 		})
 		if err != nil && !stopped {
 			yield(RunNews{}, err)

@@ -67,7 +67,7 @@ func TestFollowRun_StreamBreaksOff_GoesOnWhereItWas(t *testing.T) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		switch r.Header.Get("Last-Event-ID") {
 		case "":
-			fmt.Fprint(w, "id: 4\nevent: log\ndata: {\"text\":\"one\\n\"}\n\n: still here\n\n")
+			fmt.Fprint(w, "event: run\ndata: {\"status\":\"planning\"}\n\nid: 4\nevent: log\ndata: {\"text\":\"one\\n\"}\n\n: still here\n\n")
 		case "4":
 			fmt.Fprint(w, "id: 8\nevent: log\ndata: {\"text\":\"two\\n\"}\n\nevent: end\ndata: {\"id\":\"run-1\",\"status\":\"finished\"}\n\n")
 		}
@@ -78,7 +78,7 @@ func TestFollowRun_StreamBreaksOff_GoesOnWhereItWas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, over = text+news.Text, news.Over
+		text, over = text+news.Text, news.Run
 	}
 	if text != "one\ntwo\n" || over == nil || over.Status != "finished" {
 		t.Fatalf("%q %v", text, over)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -169,4 +170,24 @@ func actionOf(a tfjson.Actions) Action {
 		return None
 	}
 	return Update // a word that is not known yet: more than nothing
+}
+
+// Summary says counts in words: "2 to add, 1 to replace".
+func Summary(n Counts) string {
+	var parts []string
+	for _, one := range []struct {
+		n    int
+		what string
+	}{
+		{n.Import, "import"}, {n.Add, "add"}, {n.Change, "change"}, {n.Replace, "replace"}, {n.Destroy, "destroy"},
+		{n.Move, "move"}, {n.Forget, "forget"},
+	} {
+		if one.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d to %s", one.n, one.what))
+		}
+	}
+	if parts == nil {
+		return "nothing to do"
+	}
+	return strings.Join(parts, ", ")
 }

@@ -183,3 +183,10 @@ func TestDocument_IsInTheEnginesShape(t *testing.T) {
 		require.NotContains(t, doc, "prior_state")
 	}
 }
+
+func TestSummary_NamesOnlyWhatThereIs(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "nothing to do", Summary(Counts{}))
+	require.Equal(t, "1 to import, 2 to add, 3 to change, 4 to replace, 5 to destroy, 6 to move, 7 to forget",
+		Summary(Counts{Import: 1, Add: 2, Change: 3, Replace: 4, Destroy: 5, Move: 6, Forget: 7}))
+}
