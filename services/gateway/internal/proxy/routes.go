@@ -40,6 +40,7 @@ func ofProject() map[string]string {
 		"modules":              "provisioner",
 		"runs":                 "provisioner",
 		"secrets":              "provisioner",
+		"stacks":               "provisioner",
 		"workloads":            "deployer",
 		"artifacts":            "deployer",
 		"deployments":          "deployer",

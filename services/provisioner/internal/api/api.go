@@ -15,6 +15,7 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
 )
 
 // API serves what openapi.yaml says.
@@ -23,7 +24,7 @@ type API struct {
 	Secrets      *secret.Secrets
 	Drivers      definition.Drivers
 	Modules      *module.Modules
-	Runs         Runs
+	Stacks       *stack.Stacks
 	NewID        func() string // of what a request without Idempotency-Key creates
 	Spec         []byte        // openapi.yaml
 
@@ -49,7 +50,7 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	s.Handle("DELETE "+project+"/resource-definitions/{definition}", a.deleteDefinition)
 	s.Handle("POST "+project+"/modules", a.putModule)
 	s.Handle("GET "+project+"/modules/{digest}", a.getModule)
-	a.runRoutes(s)
+	a.stackRoutes(s)
 	s.Handle("GET "+project+"/secrets", a.listSecrets)
 	s.Handle("GET "+project+"/secrets/{secret}", a.getSecret)
 	s.Handle("PUT "+project+"/secrets/{secret}", a.putSecret)

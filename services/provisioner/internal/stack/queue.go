@@ -63,6 +63,10 @@ func (st *Stack) heldByTheDead(run string) error {
 	return &LockedError{Stack: st.Name, Lock: *st.Lock}
 }
 
+// Held says which run, that is over, holds the stack: *UnresolvedError,
+// *LockedError; nil where none does.
+func (st *Stack) Held() error { return st.heldByTheDead("") }
+
 // leave takes a run out of the line.
 func (st *Stack) leave(run string) bool {
 	n := len(st.Queue)

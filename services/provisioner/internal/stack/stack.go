@@ -222,6 +222,13 @@ func (st *Stack) is(id Identity) error {
 		st.Name, st.Resource, st.Environment, st.Project, id.Resource, id.Environment, id.Project)
 }
 
+// Lookup is one stack, also one that was removed while its versions are kept;
+// store.ErrNotFound.
+func (s *Stacks) Lookup(ctx context.Context, name string) (Stack, error) {
+	v, err := s.stacks.Get(ctx, name)
+	return v.State, err
+}
+
 // Get is one stack; store.ErrNotFound, also for one that was removed.
 func (s *Stacks) Get(ctx context.Context, name string) (Stack, error) {
 	v, err := s.stacks.Get(ctx, name)

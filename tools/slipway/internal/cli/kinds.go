@@ -68,6 +68,7 @@ func kinds() []kind {
 		ofProject("environment", "environments", name, col("type", "type", "spec.type"), status, column{title: "expires", paths: []string{"expiresAt"}, age: true}, age).also("env", "envs"),
 		ofProject("resource", "resources", col("name", "name", "id"), col("environment", "environment"), col("type", "type"), col("definition", "definition"), status, age).also("res").named("/"),
 		ofProject("resource-definition", "resource-definitions", name, col("type", "type", "spec.type"), col("driver", "driver", "spec.driver"), age).also("resdef"),
+		ofProject("stack", "stacks", name, col("environment", "environment"), col("engine", "engine"), col("serial", "version.serial"), status, age),
 		ofProject("secret", "secrets", name, col("version", "version"), ageCol("updatedAt", "createdAt")),
 		ofProject("workload", "workloads", name, col("runs in", "running"), col("declared by", "origin")).also("wl"),
 		ofProject("artifact", "artifacts", name, col("version", "version", "versions"), col("digest", "digest"), col("size", "size"), ageCol("pushedAt", "createdAt")).named(":"),
