@@ -34,6 +34,7 @@ type Platform struct {
 	Ingress string
 	Binary  string
 	Args    []string // more of them, for `up`
+	Env     []string // more of the environment ("K=V"), for every command; the last of a name counts
 
 	HTTP *http.Client
 
@@ -119,7 +120,7 @@ func (p *Platform) Spawn() {
 // configuration reaches it.
 func (p *Platform) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(p.Binary, args...)
-	cmd.Env = []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	cmd.Env = append([]string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, p.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }

@@ -35,6 +35,9 @@ func (p *Platform) ApplyShop(chatURL string) {
 		if err != nil {
 			return err
 		}
+		if d.Name() == "definitions-opentofu" {
+			return filepath.SkipDir // its modules are packed by slipway apply alone
+		}
 		program := strings.HasPrefix(d.Name(), "score")
 		if d.IsDir() || program || filepath.Ext(path) != ".yaml" {
 			return nil
