@@ -24,6 +24,7 @@ type API struct {
 	Secrets      *secret.Secrets
 	Drivers      definition.Drivers
 	Modules      *module.Modules
+	Runs         Runs
 	Stacks       *stack.Stacks
 	NewID        func() string // of what a request without Idempotency-Key creates
 	Spec         []byte        // openapi.yaml
@@ -50,6 +51,7 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	s.Handle("DELETE "+project+"/resource-definitions/{definition}", a.deleteDefinition)
 	s.Handle("POST "+project+"/modules", a.putModule)
 	s.Handle("GET "+project+"/modules/{digest}", a.getModule)
+	a.runRoutes(s)
 	a.stackRoutes(s)
 	s.Handle("GET "+project+"/secrets", a.listSecrets)
 	s.Handle("GET "+project+"/secrets/{secret}", a.getSecret)
