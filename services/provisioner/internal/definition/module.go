@@ -96,17 +96,8 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // reserved are variables of the engine's process that are the runner's to set:
 // by them state, inputs and folders of a run would be other ones.
 func reserved(name string) bool {
-	for _, own := range []string{"HOME", "TMPDIR", "TF_DATA_DIR", "TF_WORKSPACE", "TF_INPUT", "TF_IN_AUTOMATION"} {
-		if name == own {
-			return true
-		}
-	}
-	for _, prefix := range []string{"TF_HTTP_", "TF_VAR_", "TF_CLI_ARGS", "SLIPWAY_", "LD_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains([]string{"HOME", "TMPDIR", "CHECKPOINT_DISABLE"}, name) ||
+		strings.HasPrefix(name, "TF_") || strings.HasPrefix(name, "SLIPWAY_")
 }
 
 // checkForm says what is wrong with what a spec says of its module, without

@@ -28,7 +28,11 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: `Hand in documents: everything is checked first, and only if nothing is wrong is
 anything changed. Handing them in again is safe. Of a folder, every .yaml, .yml
 and .json file that holds such documents is taken, in the folders below it too;
-Score files are left out, since they go into their artifacts: name one to apply it.`,
+Score files are left out, since they go into their artifacts: name one to apply it.
+
+A resource definition may name a module's folder: module: {folder: ./bucket}, as
+seen from the document. It is packed, and uploaded where the platform does not
+have it yet. It has to lie in the folder given with -f, or beside the file.`,
 		Example: `  slipway apply -f deploy/examples/shop
   slipway apply -f orders.yaml --dry-run`,
 		Args: cobra.NoArgs,
@@ -37,7 +41,7 @@ Score files are left out, since they go into their artifacts: name one to apply 
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything, show what would change, and change nothing")
 	need(cmd, "file")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var sources []client.Source
+		var sources []source
 		for _, f := range files {
 			found, err := a.sources(f)
 			if err != nil {
@@ -48,17 +52,35 @@ Score files are left out, since they go into their artifacts: name one to apply 
 		if err := readable(sources); err != nil {
 			return err
 		}
+		modules, faults := packModules(sources, a.applyProject())
+		if len(faults) > 0 {
+			return faulty(faults)
+		}
 		c, err := a.client()
 		if err != nil {
 			return err
 		}
-		applied, err := c.Apply(cmd.Context(), a.applyProject(), sources, dryRun)
-		if err != nil {
+		if err := upload(cmd.Context(), c, modules, dryRun); err != nil {
 			return err
 		}
-		return a.show(applied, func(w io.Writer) { a.tellApplied(w, applied, dryRun) })
+		var send []client.Source
+		for _, s := range sources {
+			send = append(send, s.Source)
+		}
+		var done appliedAll
+		done.Modules = modules
+		if done.Applied, err = c.Apply(cmd.Context(), a.applyProject(), send, dryRun); err != nil {
+			return asWritten(err, sources)
+		}
+		return a.show(done, func(w io.Writer) { a.tellApplied(w, done, dryRun) })
 	}
 	return cmd
+}
+
+// appliedAll is what became of the documents and of the modules they name.
+type appliedAll struct {
+	client.Applied
+	Modules []*handedModule `json:"modules,omitempty"`
 }
 
 // applyProject is for documents that name no project themselves. Here none is
@@ -78,10 +100,13 @@ func (a *app) applyProject() string {
 }
 
 // sources reads a file, standard input, or what of a folder is documents.
-func (a *app) sources(path string) ([]client.Source, error) {
+func (a *app) sources(path string) ([]source, error) {
+	one := func(name string, text []byte, root string) source {
+		return source{Source: client.Source{Name: name, Text: text}, root: filepath.Clean(root)}
+	}
 	if path == "-" {
 		text, err := io.ReadAll(io.LimitReader(a.In, document.MaxSize+1))
-		return []client.Source{{Name: "-", Text: text}}, err
+		return []source{one("-", text, ".")}, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -89,21 +114,21 @@ func (a *app) sources(path string) ([]client.Source, error) {
 	}
 	if !info.IsDir() {
 		text, err := os.ReadFile(path)
-		return []client.Source{{Name: path, Text: text}}, err
+		return []source{one(path, text, filepath.Dir(path))}, err
 	}
-	var found []client.Source
+	var found []source
 	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && p != path && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules"):
+		case d.IsDir() && p != path && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || isModule(p)):
 			return filepath.SkipDir
 		case d.IsDir() || !isDocumentFile(p):
 			return nil
 		}
 		text, err := os.ReadFile(p)
 		if err == nil && looksLikeDocuments(text) {
-			found = append(found, client.Source{Name: p, Text: text})
+			found = append(found, one(p, text, path))
 		}
 		return err
 	})
@@ -140,7 +165,7 @@ func looksLikeDocuments(text []byte) bool {
 
 // readable finds what is no document before anything is sent, so that a slip
 // of the pen is told without a platform, too.
-func readable(sources []client.Source) error {
+func readable(sources []source) error {
 	var faults []httpapi.Fault
 	for _, s := range sources {
 		_, found := document.Split(s.Name, bytes.NewReader(s.Text))
@@ -159,7 +184,10 @@ func missing(path string, err error) error {
 	return err
 }
 
-func (a *app) tellApplied(w io.Writer, applied client.Applied, dryRun bool) {
+func (a *app) tellApplied(w io.Writer, applied appliedAll, dryRun bool) {
+	if len(applied.Modules) > 0 {
+		tellModules(w, applied.Modules)
+	}
 	var rows [][]string
 	counts := map[string]int{}
 	for _, r := range applied.Results {
