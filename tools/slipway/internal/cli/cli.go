@@ -83,7 +83,7 @@ Exit codes: 0 done, 1 failed (and undone), 2 wrong usage, 3 denied by policy,
 	}
 	group(root, "The platform:", append(platform, a.doctorCommand())...)
 	group(root, "Deliver:", a.artifactCommand(), a.deployCommand(), a.rollbackCommand(), a.logsCommand(),
-		a.envCommand(), a.resourcesCommand(), a.stackCommand(), a.hooksCommand())
+		a.envCommand(), a.resourcesCommand(), a.runCommand(), a.stackCommand(), a.hooksCommand())
 	group(root, "Documents:", a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(), a.secretCommand())
 	group(root, "What happened:", a.sagaCommand(), a.timelineCommand(), a.eventsCommand())
 	group(root, "Access:", a.loginCommand(), a.whoamiCommand(), a.tokenCommand())
