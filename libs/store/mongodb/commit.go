@@ -195,6 +195,7 @@ func (w *write) sort(ctx context.Context, err error) (unsure, final error) {
 
 // attempt writes on what is thought to be there; false: it is not.
 func (w *write) attempt(ctx context.Context, on document) (bool, error) {
+	defer w.s.serial()()
 	if on.Version == 0 {
 		_, err := w.s.aggregates.InsertOne(ctx, w.first())
 		return err == nil, err

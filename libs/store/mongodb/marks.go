@@ -98,6 +98,7 @@ func (s *Store) roll(ctx context.Context, key string) {
 	if err != nil && !onlyDuplicates(err) {
 		return
 	}
+	defer s.serial()()
 	// Rolled makes a commit that looked for marks before this look again.
 	_, err = s.aggregates.UpdateOne(ctx, bson.D{{Key: "_id", Value: key}}, bson.D{
 		{Key: "$pullAll", Value: bson.D{{Key: "marks", Value: old}}},

@@ -58,6 +58,9 @@ type Store struct {
 	instance string
 	turn     atomic.Int64
 
+	// alone is for servers whose conditional updates are not atomic; see serial.
+	alone sync.Mutex
+	// sequencing: of one process one at a time is enough.
 	sequencing sync.Mutex
 	lease      lease
 	// changed has room for one signal: the relay looks at all that is there.
@@ -215,6 +218,17 @@ func (s *Store) failed(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return s.fault(err)
+}
+
+// serial keeps this process's writes of aggregates apart where the URL has
+// consistency=test: the servers that need it read, decide and write a document
+// in steps of their own. Between processes nothing does.
+func (s *Store) serial() (leave func()) {
+	if !s.at.test {
+		return func() {}
+	}
+	s.alone.Lock()
+	return s.alone.Unlock
 }
 
 // token names one commit of this process.

@@ -106,7 +106,9 @@ func (s *Store) claim(ctx context.Context, due []document, kind string, now, unt
 	}
 	token := s.token()
 	filter := append(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}, wakesUntil(kind, now.UnixNano())...)
+	leave := s.serial()
 	result, err := s.aggregates.UpdateMany(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "wake", Value: until.UnixNano()}, {Key: "claim", Value: token}}}})
+	leave()
 	if err != nil || result.MatchedCount == 0 {
 		return nil, err
 	}

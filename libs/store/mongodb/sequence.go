@@ -24,12 +24,16 @@ import (
 // sequenceBatch is how many aggregates are read, and entries written, at a time.
 const sequenceBatch = 100
 
+// updateBatch is how many aggregates one command changes. FerretDB 1.24 takes a
+// connection of its hundred for each until all are done, and hangs without one.
+const updateBatch = 25
+
 // sequenceBytes bounds what is held in memory at a time.
 const sequenceBytes = 8 << 20
 
 // sequence copies all that waits.
 func (s *Store) sequence(ctx context.Context) error {
-	s.sequencing.Lock() // of this process one is enough
+	s.sequencing.Lock()
 	defer s.sequencing.Unlock()
 	for {
 		waiting, more, err := s.waiting(ctx)
@@ -168,23 +172,52 @@ func (s *Store) notArchived(ctx context.Context, entries []archived) ([]archived
 }
 
 // takeOut removes what was copied from the aggregates, without touching their
-// version. What was committed meanwhile stays, and stays noted as unsent.
+// version.
 func (s *Store) takeOut(ctx context.Context, waiting []document) error {
-	var updates []mongo.WriteModel
-	for _, d := range waiting {
-		fields := bson.D{}
-		for name := range d.Outbox {
-			fields = append(fields, bson.E{Key: "outbox." + name, Value: ""})
-		}
-		if len(fields) > 0 {
-			updates = append(updates, mongo.NewUpdateOneModel().
-				SetFilter(bson.D{{Key: "_id", Value: d.Key}}).
-				SetUpdate(bson.D{{Key: "$unset", Value: fields}}))
-		}
-		updates = append(updates, mongo.NewUpdateOneModel().
+	all := make([]mongo.WriteModel, len(waiting))
+	for i, d := range waiting {
+		all[i] = mongo.NewUpdateOneModel().
 			SetFilter(bson.D{{Key: "_id", Value: d.Key}, {Key: "version", Value: d.Version}}).
-			SetUpdate(bson.D{{Key: "$unset", Value: bson.D{{Key: "unsent", Value: ""}}}}))
+			SetUpdate(bson.D{{Key: "$unset", Value: append(slots(d), bson.E{Key: "unsent", Value: ""})}})
 	}
-	_, err := s.aggregates.BulkWrite(ctx, updates, options.BulkWrite().SetOrdered(true))
+	taken, err := s.update(ctx, all)
+	if err != nil || taken == int64(len(waiting)) {
+		return err
+	}
+	// Some were committed meanwhile: what that has to publish stays, and stays
+	// noted as unsent.
+	var rest []mongo.WriteModel
+	for _, d := range waiting {
+		if len(d.Outbox) > 0 {
+			rest = append(rest, mongo.NewUpdateOneModel().
+				SetFilter(bson.D{{Key: "_id", Value: d.Key}}).
+				SetUpdate(bson.D{{Key: "$unset", Value: slots(d)}}))
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	_, err = s.update(ctx, rest)
 	return err
+}
+
+func (s *Store) update(ctx context.Context, all []mongo.WriteModel) (matched int64, err error) {
+	defer s.serial()()
+	for some := range slices.Chunk(all, updateBatch) {
+		result, err := s.aggregates.BulkWrite(ctx, some, options.BulkWrite().SetOrdered(false))
+		if err != nil {
+			return matched, err
+		}
+		matched += result.MatchedCount
+	}
+	return matched, nil
+}
+
+// slots are the fields of an outbox as it was read.
+func slots(d document) bson.D {
+	fields := bson.D{}
+	for name := range d.Outbox {
+		fields = append(fields, bson.E{Key: "outbox." + name, Value: ""})
+	}
+	return fields
 }
