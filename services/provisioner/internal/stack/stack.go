@@ -172,14 +172,14 @@ func Opens(ctx context.Context, s store.Store, v *secret.Vault) error {
 }
 
 // validName is what fits a path of the backend and a folder's name as it is.
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,239}$`)
 
 // Ensure gives the stack of a resource, making it if there is none. What a
 // removed one of the name knew is not taken over, but its user id and its old
 // versions stay.
 func (s *Stacks) Ensure(ctx context.Context, cause events.Cause, id Identity) (Stack, error) {
 	if !validName.MatchString(id.Name) || id.Project == "" {
-		return Stack{}, fmt.Errorf("%q of project %q cannot be a stack's name: it has 1 to 200 letters, digits, dots, dashes and underscores", id.Name, id.Project)
+		return Stack{}, fmt.Errorf("%q of project %q cannot be a stack's name: it has 1 to 240 letters, digits, dots, dashes and underscores", id.Name, id.Project)
 	}
 	v, err := s.stacks.Get(ctx, id.Name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
