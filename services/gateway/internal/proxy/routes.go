@@ -63,6 +63,7 @@ func ofOrganisation() map[string]string {
 		"decisions":            "policy",
 		"entities":             "catalog",
 		"environment-types":    "provisioner",
+		"engines":              "provisioner",
 		"resource-definitions": "provisioner",
 		"channels":             "notifier",
 		"routes":               "notifier",

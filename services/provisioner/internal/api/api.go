@@ -26,6 +26,7 @@ type API struct {
 	Modules      *module.Modules
 	Runs         Runs
 	Stacks       *stack.Stacks
+	Engines      Engines
 	NewID        func() string // of what a request without Idempotency-Key creates
 	Spec         []byte        // openapi.yaml
 
@@ -53,6 +54,7 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	s.Handle("GET "+project+"/modules/{digest}", a.getModule)
 	a.runRoutes(s)
 	a.stackRoutes(s)
+	a.engineRoutes(s)
 	s.Handle("GET "+project+"/secrets", a.listSecrets)
 	s.Handle("GET "+project+"/secrets/{secret}", a.getSecret)
 	s.Handle("PUT "+project+"/secrets/{secret}", a.putSecret)

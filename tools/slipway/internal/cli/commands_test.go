@@ -250,8 +250,31 @@ func TestDoctor_SomethingIsStuck_SaysWhereToLook(t *testing.T) {
 	p.answers("GET /api/v1/whoami", 200, `{"name":"user:default/ada"}`)
 	p.answers("GET /api/v1/sagas", 200, `{"items":[{"id":"env-1","status":"parked"}]}`)
 	p.answers("GET /api/v1/dead-letters", 200, `{"items":[]}`)
+	p.answers("GET /api/v1/engines", 200, `{"items":[]}`)
 	code, out, errs := p.slipway(t, "doctor")
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "1 are parked and wait for a person")
 	require.Contains(t, out, "slipway saga list --status parked")
+}
+
+func TestDoctor_Engines_AreNamedWithTheOneThatIsTaken(t *testing.T) {
+	t.Parallel()
+	for answer, says := range map[string][]string{
+		`{"items":[{"kind":"tofu","version":"1.12.6","found":"beside slipway"},{"kind":"terraform","version":"1.11.4","found":"on PATH"}]}`: {
+			"✓ engines", "tofu 1.12.6 (beside slipway), terraform 1.11.4 (on PATH); a definition that names none gets tofu"},
+		`{"items":[],"missing":"install OpenTofu"}`:       {"✓ engines", "none is there", "install OpenTofu"},
+		`{"items":[],"faults":["tofu does not answer"]}`: {"engines", "tofu does not answer", "mend it"},
+	} {
+		p := newPlatform(t)
+		p.answers("GET /readyz", 200, `{}`)
+		p.answers("GET /api/v1/whoami", 200, `{"name":"user:default/ada"}`)
+		p.answers("GET /api/v1/sagas", 200, `{"items":[]}`)
+		p.answers("GET /api/v1/dead-letters", 200, `{"items":[]}`)
+		p.answers("GET /api/v1/engines", 200, answer)
+		code, out, errs := p.slipway(t, "doctor")
+		require.Zero(t, code, errs)
+		for _, text := range says {
+			require.Contains(t, out, text)
+		}
+	}
 }

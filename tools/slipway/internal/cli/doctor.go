@@ -70,7 +70,7 @@ func (a *app) examine(ctx context.Context) ([]finding, error) {
 	} else {
 		findings = append(findings, finding{"platform", "failed", err.Error(), "slipway up starts one on this machine"})
 	}
-	return append(findings, a.examineFolder(), examineEngines()), err
+	return append(findings, a.examineFolder(), examinePrograms()), err
 }
 
 func (a *app) examineContexts() finding {
@@ -125,7 +125,7 @@ func (a *app) examinePlatform(ctx context.Context, c *client.Client) ([]finding,
 	default:
 		findings = append(findings, finding{"messages", "ok", "none is left over", ""})
 	}
-	return findings, nil
+	return append(findings, examineEngines(ctx, c)), nil
 }
 
 func (a *app) examineFolder() finding {
@@ -142,10 +142,34 @@ func (a *app) examineFolder() finding {
 	return finding{"data folder", "ok", at.DataDir, ""}
 }
 
-// examineEngines says what of the optional programs is there. None is needed.
-func examineEngines() finding {
+// examineEngines says what carries infrastructure modules out. None is needed
+// by whoever has no such modules.
+func examineEngines(ctx context.Context, c *client.Client) finding {
+	there, err := c.Engines(ctx)
+	if err != nil {
+		return finding{"engines", "failed", err.Error(), ""}
+	}
+	if len(there.Items) == 0 && len(there.Faults) == 0 {
+		return finding{"engines", "ok", "none is there; definitions by an OpenTofu or Terraform module need one", there.Missing}
+	}
+	if len(there.Faults) > 0 {
+		return finding{"engines", "warning", strings.Join(append(names(there.Items), there.Faults...), "; "), "mend it, or take it away from the PATH of slipway"}
+	}
+	return finding{"engines", "ok", strings.Join(names(there.Items), ", ") + "; a definition that names none gets " + there.Items[0].Kind, ""}
+}
+
+func names(engines []client.Engine) []string {
+	var all []string
+	for _, e := range engines {
+		all = append(all, fmt.Sprintf("%s %s (%s)", e.Kind, e.Version, e.Found))
+	}
+	return all
+}
+
+// examinePrograms says what of the optional programs is there. None is needed.
+func examinePrograms() finding {
 	var there, not []string
-	for _, name := range []string{"tofu", "terraform", "docker", "kubectl", "helm", "ansible"} {
+	for _, name := range []string{"docker", "kubectl", "helm", "ansible"} {
 		if _, err := exec.LookPath(name); err == nil {
 			there = append(there, name)
 		} else {
@@ -153,7 +177,7 @@ func examineEngines() finding {
 		}
 	}
 	if len(there) == 0 {
-		return finding{"engines", "ok", "none installed; none is needed", ""}
+		return finding{"programs", "ok", "none installed; none is needed", ""}
 	}
-	return finding{"engines", "ok", strings.Join(there, ", ") + "; not here: " + strings.Join(not, ", "), ""}
+	return finding{"programs", "ok", strings.Join(there, ", ") + "; not here: " + strings.Join(not, ", "), ""}
 }
