@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,7 @@ func newPlatform(t *testing.T) *platform {
 	p.Platform = servicetest.New(t, provisioner.Name, func(d service.Deps) (service.Service, error) {
 		d.Log, d.Clock, d.Executable = zerolog.New(p), p.clock, []string{os.Args[0]}
 		c := provisioner.Config{Deps: d, UndoDeadline: 300 * time.Millisecond}
+		c.Runs = provisioner.RunOptions{Dir: filepath.Join(d.DataDir, "runs"), UIDs: -1}
 		if p.Driver != nil {
 			c.Drivers = map[string]driver.Driver{"fake": p.Driver, "modular": &modular{Driver: p.Driver, asked: &p.asked}}
 		}

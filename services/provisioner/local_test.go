@@ -17,10 +17,12 @@ import (
 	"github.com/slipway-idp/slipway/libs/saga"
 	"github.com/slipway-idp/slipway/libs/saga/sagaapi"
 	"github.com/slipway-idp/slipway/services/provisioner"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/enginetest"
 )
 
 // The test binary is the program that the service starts resources with.
 func TestMain(m *testing.M) {
+	enginetest.Main()
 	for _, h := range provisioner.Hidden() {
 		if len(os.Args) > 1 && os.Args[1] == h.Name {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

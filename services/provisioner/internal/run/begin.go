@@ -56,7 +56,7 @@ func (r *Runs) begin(ctx context.Context, run Run) error {
 		}
 		run.Status, run.Waits, run.Engine, run.PlanningAt = Planning, "", e, r.now()
 		if run.Applies() {
-			run.Import = orphans
+			run.Import, run.Orphans = orphans, maps.Clone(orphans)
 		}
 		return nil, nil
 	})
@@ -89,9 +89,14 @@ func (r *Runs) orphans(ctx context.Context, run Run) (map[string]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	left := maps.Clone(last.Orphans)
-	maps.DeleteFunc(left, func(address, _ string) bool { return slices.Contains(addresses(now), address) })
-	return left, nil
+	return unknownOf(last.Orphans, addresses(now)), nil
+}
+
+// unknownOf are the orphans that a state does not know.
+func unknownOf(orphans map[string]string, known []string) map[string]string {
+	left := maps.Clone(orphans)
+	maps.DeleteFunc(left, func(address, _ string) bool { return slices.Contains(known, address) })
+	return left
 }
 
 // contents is the newest state; the zero one where there is none.

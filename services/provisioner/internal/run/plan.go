@@ -79,6 +79,7 @@ func (r *Runs) plan(ctx context.Context, run Run) error {
 		run.Counts, run.Changes = plan.Count(changes), bounded(changes)
 		sum := sha256.Sum256(bin)
 		run.Stored = hex.EncodeToString(sum[:])
+		run.Orphans = unknownOf(run.Orphans, addresses(now))
 		run.Existed = version.Resources > 0
 		run.Version, run.Serial, run.Lineage = version.Number, version.Serial, version.Lineage
 		run.PlanDigest = planDigest(run.Stored, version)
@@ -181,6 +182,7 @@ func (r *Runs) notImported(ctx context.Context, run Run, result runner.Result) e
 		if run.Status != Planning {
 			return nil, errUnchanged
 		}
+		run.Orphans = nil // whoever looks takes them on
 		run.Unresolved, run.Diags = left, r.masked(run.ID, result.Diagnostics)
 		return r.over(run, Failed, Held, fmt.Sprintf("an earlier run died after it made %s, which could not be taken over (%s): look whether it exists, then: slipway stack unlock %s --reason …",
 			strings.Join(left, ", "), r.reason(*run, result), run.Stack))

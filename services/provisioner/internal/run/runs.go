@@ -218,7 +218,8 @@ func (r *Runs) Open(ctx context.Context, stack string) ([]Run, error) {
 	return page, err
 }
 
-// Newest is the newest run of a stack that is over; false where there is none.
+// Newest is the newest run of a stack that is over and whose turn had come;
+// false where there is none.
 func (r *Runs) Newest(ctx context.Context, stack string) (Run, bool, error) {
 	for cursor := ""; ; {
 		page, next, err := r.list(ctx, []store.Term{{Index: "stack", Value: stack}}, 20, cursor)
@@ -226,7 +227,7 @@ func (r *Runs) Newest(ctx context.Context, stack string) (Run, bool, error) {
 			return Run{}, false, err
 		}
 		for _, run := range page {
-			if run.Closed && run.Applies() {
+			if run.Closed && run.Applies() && !run.PlanningAt.IsZero() {
 				return run, true, nil
 			}
 		}

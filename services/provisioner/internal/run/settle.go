@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -109,7 +110,12 @@ func (r *Runs) settle(ctx context.Context, run Run) error {
 			return nil, errUnchanged
 		}
 		run.Made, run.Gone = difference(is, was), difference(was, is)
-		run.Unresolved, run.Orphans = unresolved, orphans
+		run.Unresolved = unresolved
+		run.Orphans = unknownOf(run.Orphans, is)
+		if run.Orphans == nil {
+			run.Orphans = map[string]string{}
+		}
+		maps.Copy(run.Orphans, orphans)
 		run.Diags = append(run.Diags, r.masked(run.ID, o.result.Diagnostics)...)
 		switch {
 		case len(unresolved) > 0:
@@ -177,7 +183,11 @@ func (r *Runs) outcome(run Run) (outcome, error) {
 	}
 	said, err := r.c.Sandbox.Apply(run.ID)
 	if err != nil {
-		return o, err
+		// The module's code put something else in its place: what was done is in
+		// the state, and nobody says that it was all.
+		r.c.Log.Warn().Err(err).Str("run", run.ID).Msg("what an engine said cannot be read")
+		o.began = true
+		return o, nil
 	}
 	open := map[string]bool{}
 	for _, e := range said {
@@ -217,8 +227,12 @@ func (r *Runs) outcome(run Run) (outcome, error) {
 // platform was away for too long.
 func (r *Runs) adoptState(ctx context.Context, run Run) error {
 	raw, there, err := r.c.Sandbox.ErroredState(run.ID)
-	if err != nil || !there {
-		return err
+	if err != nil {
+		r.c.Log.Warn().Err(err).Str("run", run.ID).Msg("a state that was left behind cannot be read")
+		return nil
+	}
+	if !there {
+		return nil
 	}
 	lock, err := r.c.Stacks.LockFor(ctx, run.Stack, run.ID)
 	if err != nil {
