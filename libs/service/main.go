@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -27,6 +28,9 @@ type Program struct {
 	Hidden []Hidden
 	// Settings of this service, beside the common ones.
 	Settings []Setting
+	// Alone says that it needs no bus, no store and no identity: it is a client
+	// of the API, and Deps has none of them.
+	Alone bool
 }
 
 // Main runs a service until SIGTERM or SIGINT, or one of its hidden commands,
@@ -41,7 +45,11 @@ func Main(p Program, args []string) int {
 			}
 		}
 	}
-	s, err := LoadSettings(p.Name, append(CommonSettings(), p.Settings...), args, os.Environ(), os.Stdout)
+	common := CommonSettings()
+	if p.Alone {
+		common = slices.DeleteFunc(common, func(s Setting) bool { return !forAlone(s.Name) })
+	}
+	s, err := LoadSettings(p.Name, append(common, p.Settings...), args, os.Environ(), os.Stdout)
 	if errors.Is(err, ErrPrinted) {
 		return 0
 	}
@@ -99,6 +107,9 @@ func RunProcess(ctx context.Context, p Program, s Settings) (err error) {
 	dir := filepath.Join(s.Get("data"), p.Name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("the data folder: %w", err)
+	}
+	if p.Alone {
+		return runAlone(ctx, p, s, log, dir)
 	}
 	key, err := identityKey(s.Get("identity-key"))
 	if err != nil {
