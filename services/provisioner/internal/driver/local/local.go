@@ -1,9 +1,9 @@
 // Package local is the driver that needs nothing installed: a Redis
 // (miniredis), an S3 bucket (versitygw on a folder), a JetStream bucket and
-// stream (nats-server), a volume (a folder).
+// stream (nats-server), a volume (a folder), a key.
 //
 // Each resource is a process of its own that outlives the platform, except a
-// volume, which needs none. It has one folder:
+// volume and a key, which need none. It has one folder:
 //
 //	resources/<name>/made.json     what was asked for; there before anything else is
 //	resources/<name>/data/         what its users put there
@@ -79,6 +79,7 @@ func (d *Driver) Kinds() []driver.Kind {
 		{Name: "jetstream", Summary: "a key-value bucket and a stream on a NATS server of their own", Inputs: []string{"bucket", "stream", "subjects"},
 			Outputs: []string{"url", "host", "port", "bucket", "stream", "subject", "user", "password"}, Secrets: []string{"password"}},
 		{Name: "volume", Summary: "a folder", Inputs: nil, Outputs: []string{"path"}},
+		{Name: "key", Summary: "a random text to sign or encrypt with", Inputs: nil, Outputs: []string{"key"}, Secrets: []string{"key"}},
 	}
 }
 
@@ -159,6 +160,9 @@ func (d *Driver) Apply(ctx context.Context, r driver.Request) (driver.Applied, e
 	if want.Kind == kindVolume {
 		return driver.Applied{Action: action, Outputs: map[string]any{"path": d.data(r.Name)}}, nil
 	}
+	if want.Kind == kindKey {
+		return driver.Applied{Action: action, Secrets: map[string]string{"key": d.key(r.Secrets)}}, nil
+	}
 	secrets, known := d.credentials(want.Kind, r.Secrets)
 	if action != driver.Unchanged || !known {
 		// Another configuration, or one that runs with credentials that nobody
@@ -192,7 +196,7 @@ func (d *Driver) Read(_ context.Context, ref driver.Ref) (driver.Observed, error
 	switch is.Kind {
 	case "":
 		return driver.Observed{Exists: true, Detail: "it is half made"}, nil
-	case kindVolume:
+	case kindVolume, kindKey:
 		if !d.hasData(ref.Name) {
 			return driver.Observed{Exists: true, Detail: "its folder is gone"}, nil
 		}

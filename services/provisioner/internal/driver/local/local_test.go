@@ -307,6 +307,20 @@ func TestVolume_PassesTheSuite(t *testing.T) {
 	})
 }
 
+func TestKey_PassesTheSuite(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	keys := map[string]bool{}
+	drivertest.Run(t, drivertest.Subject{
+		Kind: "key", New: w.open, Gone: w.gone,
+		Check: func(t *testing.T, a driver.Applied) {
+			require.GreaterOrEqual(t, len(a.Secrets["key"]), 40)
+			keys[a.Secrets["key"]] = true
+		},
+	})
+	require.Greater(t, len(keys), 1, "each is another one")
+}
+
 func TestApply_PortTakenMeanwhile_ComesBackOnAnotherAndSaysSo(t *testing.T) {
 	t.Parallel()
 	w := &world{}

@@ -23,6 +23,7 @@ const (
 	kindS3        = "s3"
 	kindJetStream = "jetstream"
 	kindVolume    = "volume"
+	kindKey       = "key"
 
 	region    = "us-east-1"
 	redisUser = "default" // who AUTH with a password alone is
@@ -136,6 +137,14 @@ func (d *Driver) credentials(kind string, kept map[string]string) (c credentials
 	}
 	c.Secret = d.cfg.Secret()
 	return c, false
+}
+
+// key is the one in use, or a new one. It is kept by the platform alone.
+func (d *Driver) key(kept map[string]string) string {
+	if kept["key"] != "" {
+		return kept["key"]
+	}
+	return d.cfg.Secret() + d.cfg.Secret()
 }
 
 // credentials of one resource. User names are no secrets.

@@ -14,6 +14,7 @@ type Config struct {
 	RedisUser string
 	RedisPass string
 	Bucket    Bucket
+	SignKey   string // with which receipts are signed
 }
 
 // Bucket is an S3 bucket.
@@ -41,6 +42,7 @@ func Read(getenv func(string) string) (Config, error) {
 			Endpoint: need("S3_ENDPOINT"), Region: need("S3_REGION"), Name: need("S3_BUCKET"),
 			KeyID: need("S3_ACCESS_KEY_ID"), Key: need("S3_SECRET_KEY"),
 		},
+		SignKey: need("SIGNING_KEY"),
 	}
 	if len(missing) > 0 {
 		return Config{}, fmt.Errorf("config: %s empty; score.yaml says which resource gives each", strings.Join(missing, ", "))

@@ -53,7 +53,7 @@ func run(r Release) error {
 	if err != nil {
 		return err
 	}
-	a := &app{release: r, cache: resources.OpenCache(c), receipts: resources.OpenReceipts(c.Bucket)}
+	a := &app{release: r, cache: resources.OpenCache(c), receipts: resources.OpenReceipts(c.Bucket, c.SignKey)}
 	defer a.cache.Close()
 	a.checks = []Check{a.cache.Ping, a.receipts.Ping}
 	if r.Extra != nil {
@@ -103,8 +103,8 @@ func (a *app) routes() http.Handler {
 	return mux
 }
 
-// order places an order: it writes to the cache and to the bucket, and reads
-// both back.
+// order places an order: it writes to the cache and, signed, to the bucket, and
+// reads both back.
 func (a *app) order(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	n, err := a.cache.Next(ctx)
