@@ -75,14 +75,7 @@ func TestCommit_CallerGivesUpOnceItWasSent_LearnsTheOutcome(t *testing.T) {
 		d, p := d.through(t)
 		s := d.open(t)
 		ctx, giveUp := context.WithCancel(context.Background())
-		p.mu.Lock()
-		p.spoil = func(w wire) fate {
-			if w.command == "insert" && w.about("aggregates") {
-				giveUp()
-			}
-			return pass
-		}
-		p.mu.Unlock()
+		p.before("insert", "aggregates", giveUp)
 		v, err := s.Commit(ctx, store.Commit{Key: ship("a"), State: []byte(`1`)})
 		require.NoError(t, err)
 		require.EqualValues(t, 1, v)

@@ -70,6 +70,20 @@ func (p *proxy) next(command, collection string, f fate) (done <-chan struct{}) 
 	return ch
 }
 
+// before runs fn when the next request of this command about this name has been
+// sent and the server has not got it, once.
+func (p *proxy) before(command, about string, fn func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spoil = func(w wire) fate {
+		if w.command == command && w.about(about) {
+			p.spoil = nil
+			fn()
+		}
+		return pass
+	}
+}
+
 // goAway ends all connections and takes no new ones, or takes them again.
 func (p *proxy) goAway(away bool) {
 	p.mu.Lock()
