@@ -104,8 +104,12 @@ func (r *run) create(name string) (*os.File, error) {
 }
 
 // initAgain readies a folder that lost what the phase plan had made in it. Most
-// often there is nothing to do.
+// often there is nothing to do. It is not told again: of this phase the log has
+// what the engine says while it applies, and nothing before that.
 func (r *run) initAgain(ctx context.Context) Result {
+	if err := r.folder.copy(FileLocks, fileLock); err != nil {
+		return failed(StepInit, err)
+	}
 	if r.checkBackend() == nil {
 		return Result{OK: true}
 	}
@@ -117,7 +121,9 @@ func (r *run) initAgain(ctx context.Context) Result {
 			done <- failed(StepInit, err)
 			return
 		}
-		done <- r.init(ctx, e)
+		quiet := *r
+		quiet.log = &lineLog{to: io.Discard}
+		done <- quiet.init(ctx, e)
 	}()
 	return <-done
 }
@@ -203,7 +209,7 @@ func (r *run) lastWords() string {
 // follower writes what an engine says, as it says it, into the log.
 type follower struct {
 	path string
-	log  *logFile
+	log  *lineLog
 	file *os.File
 	cutter
 }

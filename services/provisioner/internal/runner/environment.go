@@ -48,6 +48,7 @@ func (r *run) environment() map[string]string {
 		"TMPDIR":             r.folder.path("tmp"),
 		"CHECKPOINT_DISABLE": "1",
 		"TF_CLI_CONFIG_FILE": r.folder.path(fileConfig),
+		"TF_DATA_DIR":        r.folder.path(FileData),
 
 		"TF_HTTP_ADDRESS":        state,
 		"TF_HTTP_LOCK_ADDRESS":   state,
@@ -91,7 +92,7 @@ const (
 
 // furnish makes the folder what the engine expects.
 func (r *run) furnish() error {
-	for _, dir := range []string{"home", "tmp", FileModule} {
+	for _, dir := range []string{"home", "tmp", FileData} {
 		if err := r.folder.mkdir(dir); err != nil {
 			return err
 		}

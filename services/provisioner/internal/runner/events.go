@@ -179,6 +179,17 @@ func Human(line []byte) string {
 	return strings.TrimRight(e.Message, "\n") + "\n"
 }
 
+// HumanLines writes what people see of what an engine said.
+func HumanLines(r io.Reader, w io.Writer) error {
+	var failed error
+	err := lines(r, func(line []byte) {
+		if failed == nil {
+			_, failed = io.WriteString(w, Human(line))
+		}
+	})
+	return errors.Join(err, failed)
+}
+
 // String is a diagnostic on one line: "main.tf:12: error: Invalid reference
 // (terraform_data.bucket): A reference to …".
 func (d Diagnostic) String() string { return d.say(d.Severity + ": ") }

@@ -29,6 +29,18 @@ func (f folder) has(name string) bool {
 	return err == nil
 }
 
+// copy copies a small file; one that is not there is no error.
+func (f folder) copy(from, to string) error {
+	b, err := os.ReadFile(f.path(from))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.write(to, b)
+}
+
 func (f folder) mkdir(name string) error {
 	if err := os.Mkdir(f.path(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -53,42 +65,22 @@ func (f folder) writeJSON(name string, v any) error {
 	return f.write(name, append(b, '\n'))
 }
 
-func (f folder) log() *logFile { return &logFile{path: f.path(FileLog)} }
-
-// logFile is what people see, line by line. What cannot be written is not worth
+// lineLog is what people see, line by line. What cannot be written is not worth
 // a run: it is left out.
-type logFile struct {
-	path string
+type lineLog struct {
 	mu   sync.Mutex
-	file *os.File
+	to   io.Writer
 	full bool
 }
 
 // line adds text, which ends with a line feed or is none.
-func (l *logFile) line(text string) {
+func (l *lineLog) line(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if text == "" || l.full {
 		return
 	}
-	if l.file == nil {
-		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			l.full = true
-			return
-		}
-		l.file = f
-	}
-	if _, err := io.WriteString(l.file, text); err != nil {
+	if _, err := io.WriteString(l.to, text); err != nil {
 		l.full = true // the limit of a file's size, or no space
 	}
-}
-
-func (l *logFile) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == runner.Command {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		if err := runner.Serve(ctx, os.Args[2:], os.Stdin); err != nil {
+		if err := runner.Serve(ctx, os.Args[2:], os.Stdin, os.Stdout); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+const fileLog = "log"
 
 // onEach runs a case on each engine.
 func onEach(t *testing.T, run func(t *testing.T, b *bench)) {
@@ -87,7 +89,10 @@ func (b *bench) start(phase runner.Phase) *exec.Cmd {
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.RemoveAll(filepath.Join(b.dir, runner.FileResult)))
 	cmd := exec.Command(os.Args[0], runner.Command)
-	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stderr = b.dir, []string{}, bytes.NewReader(text), os.Stderr
+	log, err := os.OpenFile(filepath.Join(b.dir, fileLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(b.t, err)
+	defer log.Close()
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = b.dir, []string{}, bytes.NewReader(text), log, os.Stderr
 	require.NoError(b.t, cmd.Start())
 	b.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	return cmd
@@ -111,7 +116,7 @@ func (b *bench) result() runner.Result {
 func (b *bench) planned() runner.Result {
 	b.t.Helper()
 	r := b.phase(runner.Plan)
-	require.True(b.t, r.OK, "%+v\n%s", r, b.file(runner.FileLog))
+	require.True(b.t, r.OK, "%+v\n%s", r, b.file(fileLog))
 	b.job.PlanDigest = r.PlanDigest
 	return r
 }
@@ -120,7 +125,7 @@ func (b *bench) applied() runner.Result {
 	b.t.Helper()
 	b.planned()
 	r := b.phase(runner.Apply)
-	require.True(b.t, r.OK, "%+v\n%s", r, b.file(runner.FileLog))
+	require.True(b.t, r.OK, "%+v\n%s", r, b.file(fileLog))
 	// As the platform does between two runs.
 	for _, name := range []string{runner.FileApply, runner.FileStderr, runner.FilePlan} {
 		require.NoError(b.t, os.Remove(filepath.Join(b.dir, name)))

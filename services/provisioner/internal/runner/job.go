@@ -37,7 +37,8 @@ const (
 	FileInputs  = "inputs.tfvars.json" // its variables
 	FilePlan    = "plan.bin"           // the stored plan
 	FileJSON    = "plan.json"          // the same as `show -json` tells it
-	FileLog     = "log"                // lines for people; not masked yet
+	FileData    = "data"               // folder: what init made, which the phase apply goes on with
+	FileLocks   = "locks.hcl"          // and the choice of providers that it made
 	FileApply   = "apply.jsonl"        // what `apply -json` said
 	FileStderr  = "engine.stderr"      // and what it said beside that
 	FileResult  = "result.json"        // there once the phase is over

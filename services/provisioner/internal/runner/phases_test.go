@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,7 +46,7 @@ func TestPhases_PlanThenApply_MakesWhatWasPlannedAndKeepsNoToken(t *testing.T) {
 		require.Empty(t, b.backend.Held())
 		require.Positive(t, b.backend.Beats())
 		require.Empty(t, b.searched(b.job.Token))
-		log := b.file(runner.FileLog)
+		log := b.file(fileLog)
 		require.Contains(t, log, "terraform_data.thing: Plan to create\n")
 		require.Contains(t, log, "Apply complete!")
 		require.NotContains(t, log, `{"`)
@@ -107,7 +108,7 @@ func TestPlan_ModuleThatIsWrong_IsRefusedWithFileAndLine(t *testing.T) {
 				require.Equal(t, c.step, r.Step, "%+v", r)
 				require.Contains(t, r.Reason, c.at)
 				require.NotEmpty(t, runner.Errors(r.Diagnostics))
-				require.Contains(t, b.file(runner.FileLog), c.at+": error: ")
+				require.Contains(t, b.file(fileLog), c.at+": error: ")
 				require.Empty(t, b.file(runner.FilePlan))
 			})
 		})
@@ -153,8 +154,22 @@ func TestApply_FolderLostWhatInitMade_IsReadiedAgain(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		b.write(oneThing).inputs(map[string]any{"name": "first"})
 		b.planned()
-		require.NoError(t, os.RemoveAll(filepath.Join(b.dir, runner.FileModule, ".terraform")))
+		require.NoError(t, os.RemoveAll(filepath.Join(b.dir, runner.FileData)))
 		require.True(t, b.phase(runner.Apply).OK)
+		require.Equal(t, 1, b.backend.Resources(t))
+	})
+}
+
+func TestApply_ModuleGivenAnew_IsAppliedWithoutAnotherInit(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bench) {
+		b.write(oneThing).inputs(map[string]any{"name": "first"})
+		b.planned()
+		before := b.file(fileLog)
+		require.NoError(t, os.RemoveAll(filepath.Join(b.dir, runner.FileModule)))
+		require.NoError(t, os.Mkdir(filepath.Join(b.dir, runner.FileModule), 0o700))
+		require.True(t, b.write(oneThing).phase(runner.Apply).OK)
+		require.NotContains(t, strings.TrimPrefix(b.file(fileLog), before), "Initializing")
 		require.Equal(t, 1, b.backend.Resources(t))
 	})
 }
@@ -191,7 +206,7 @@ resource "terraform_data" "thing" {
 		require.Len(t, wrong, 1)
 		require.Equal(t, "main.tf", wrong[0].File)
 		require.Contains(t, []int{2, 3}, wrong[0].Line, "of the resource, or of the provisioner in it")
-		require.Contains(t, b.file(runner.FileLog), "half")
+		require.Contains(t, b.file(fileLog), "half")
 		require.Equal(t, 1, b.backend.Resources(t), "what is half there must stay known")
 	})
 }

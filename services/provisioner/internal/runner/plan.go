@@ -92,16 +92,20 @@ func (r *run) init(ctx context.Context, e *tfexec.Terraform) Result {
 		}
 		return result
 	}
-	if err := r.checkBackend(); err != nil {
+	if err := errors.Join(r.checkBackend(), r.folder.copy(fileLock, FileLocks)); err != nil {
 		return failed(StepInit, err)
 	}
 	return Result{OK: true}
 }
 
+// fileLock is where the engine keeps the choice of providers. The phase apply
+// may be given the module anew, without it.
+var fileLock = filepath.Join(FileModule, ".terraform.lock.hcl")
+
 // checkBackend makes sure that the state is kept where it should be. A module
 // may say otherwise in an override file of its own.
 func (r *run) checkBackend() error {
-	b, err := os.ReadFile(r.folder.path(filepath.Join(FileModule, ".terraform", "terraform.tfstate")))
+	b, err := os.ReadFile(r.folder.path(filepath.Join(FileData, "terraform.tfstate")))
 	if err != nil {
 		return fmt.Errorf("where the engine keeps the state is not known: %w", err)
 	}

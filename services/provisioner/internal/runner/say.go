@@ -14,7 +14,7 @@ const mostDiagnostics = 100
 // output takes what an engine prints with -json: lines for people into the
 // log, what is wrong into diagnostics.
 type output struct {
-	log         *logFile
+	log         *lineLog
 	diagnostics []Diagnostic
 	cutter
 }

@@ -21,10 +21,12 @@ const longestJob = 8 << 20
 var errStopped = errors.New("it was told to stop")
 
 // Serve runs the phase that the job on stdin asks for, in the current folder,
-// and leaves result.json there. An error means that there is none: the process
+// and leaves result.json there. What people shall see of it goes to log, line
+// by line and not masked yet: standard output, which the platform has appended
+// to a file that the module's code cannot reach. An error means that there is none: the process
 // could not even begin, or could not write it. When ctx ends (the program was
 // told to stop) the engine is interrupted, and the result says so.
-func Serve(ctx context.Context, args []string, stdin io.Reader) error {
+func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) error {
 	if len(args) > 0 && args[0] == EndArg {
 		return endUser(args[1:])
 	}
@@ -41,8 +43,7 @@ func Serve(ctx context.Context, args []string, stdin io.Reader) error {
 	if err != nil {
 		return err
 	}
-	r := &run{Job: j, folder: w, log: w.log(), alive: beat{every: 3 * time.Second, patience: time.Minute, refusal: 10 * time.Second}}
-	defer r.log.Close()
+	r := &run{Job: j, folder: w, log: &lineLog{to: log}, alive: beat{every: 3 * time.Second, patience: time.Minute, refusal: 10 * time.Second}}
 	result := r.serve(ctx)
 	result.Phase = j.Phase
 	return w.writeJSON(FileResult, result)
@@ -52,7 +53,7 @@ func Serve(ctx context.Context, args []string, stdin io.Reader) error {
 type run struct {
 	Job
 	folder folder
-	log    *logFile
+	log    *lineLog
 	alive  beat
 }
 
