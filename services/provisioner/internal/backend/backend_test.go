@@ -114,6 +114,10 @@ func TestAccess_OnlyTheRunsOwnStackByItsOwnToken(t *testing.T) {
 		require.Contains(t, a.body, "run run-1 works on stack shop.dev.bucket")
 	}
 	d.mu.Lock()
+	d.grants["mixed-up"] = d.grants["run-1"]
+	d.mu.Unlock()
+	require.Equal(t, http.StatusUnauthorized, d.ask("mixed-up", "GET", state, "").status, "a grant is its own run's")
+	d.mu.Lock()
 	d.now = d.now.Add(2 * time.Hour)
 	d.mu.Unlock()
 	require.Equal(t, http.StatusUnauthorized, d.ask("run-1", "GET", state, "").status, "a grant ends")

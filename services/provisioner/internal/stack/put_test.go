@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,18 +89,22 @@ func TestPut_ManyAtOnce_OneOfEachSerialCountsAndEachVersionIsWhole(t *testing.T)
 	t.Parallel()
 	y := newYard(t)
 	w := y.locked(bucket, "run-1")
+	var taken atomic.Int32
 	var all sync.WaitGroup
 	for i := range 24 {
 		all.Go(func() {
 			_, err := y.Put(t.Context(), bucket, w, stateOf("l", int64(i%8), fmt.Sprint("writer ", i)))
-			if err != nil {
-				requireSerial(t, err)
+			if err == nil {
+				taken.Add(1)
+				return
 			}
+			requireSerial(t, err)
 		})
 	}
 	all.Wait()
 	versions, _, err := y.Versions(t.Context(), bucket, 100, "")
 	require.NoError(t, err)
+	require.Len(t, versions, int(taken.Load()), "what was taken is in the record of versions")
 	require.EqualValues(t, 7, versions[0].Serial)
 	for i, v := range versions {
 		raw, of, err := y.StateAt(t.Context(), bucket, v.Number)
