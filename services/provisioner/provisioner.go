@@ -16,16 +16,19 @@ import (
 	"strings"
 	"time"
 
+	pe "github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/provisioner/internal/api"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/backend"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/definition"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver/local"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/environment"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/module"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/module/git"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/secret"
 )
 
@@ -56,6 +59,8 @@ type Service struct {
 	c            Config
 	environments *environment.Environments
 	secrets      *secret.Secrets
+	engines      *engines
+	plan         func(context.Context, []byte) ([]byte, error) // answers dry runs of others
 	api          http.Handler
 }
 
@@ -84,19 +89,24 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Drivers == nil {
-		if c.Drivers, err = drivers(c.Deps); err != nil {
-			return nil, err
-		}
-	}
 	modules, err := openModules(c.Deps, vault)
 	if err != nil {
 		return nil, err
 	}
+	engines, err := openEngines(c, vault, modules)
+	if err != nil {
+		return nil, err
+	}
+	if c.Drivers == nil {
+		if c.Drivers, err = drivers(c.Deps); err != nil {
+			return nil, err
+		}
+		maps.Copy(c.Drivers, engines.drivers())
+	}
 	secrets := secret.New(c.Store, vault, c.Clock)
 	environments, err := environment.New(environment.Config{
 		Store: c.Store, Drivers: c.Drivers, Secrets: secrets, Clock: c.Clock, Log: c.Log,
-		Warning: c.Warning, UndoDeadline: c.UndoDeadline,
+		Warning: c.Warning, UndoDeadline: c.UndoDeadline, DriftEvery: c.Runs.DriftEvery,
 	})
 	if err != nil {
 		return nil, err
@@ -104,9 +114,11 @@ func New(c Config) (*Service, error) {
 	a := &api.API{
 		Environments: environments, Secrets: secrets, Spec: openAPI,
 		NewID:   func() string { return strings.ToLower(rand.Text()[:20]) },
-		Drivers: lookup(c.Drivers), Modules: modules,
+		Drivers: lookup(c.Drivers), Modules: modules, Runs: engines.runs, Stacks: engines.stacks, Engines: engines.finder,
 	}
-	return &Service{c: c, environments: environments, secrets: secrets, api: httpapi.Recover(a.Handler(c.Identity))}, nil
+	s := &Service{c: c, environments: environments, secrets: secrets, engines: engines, plan: a.PlanRPC, api: httpapi.Recover(a.Handler(c.Identity))}
+	engines.over = s.over
+	return s, nil
 }
 
 // openModules opens where the modules of definitions are kept.
@@ -143,29 +155,52 @@ func lookup(all map[string]driver.Driver) definition.Drivers {
 
 // Run serves until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	// Before anything runs: engines that outlived the platform look for it there.
+	states, err := backend.Listen(s.c.DataDir, s.c.Log)
+	if err != nil {
+		return err
+	}
+	s.engines.url = backend.URL(states)
 	var g service.Group
 	g.Add("relay", func(ctx context.Context) error { return s.c.Bus.Relay(ctx, s.c.Store.Outbox()) })
 	g.Add("secrets", func(ctx context.Context) error {
 		return s.c.Bus.Serve(ctx, secret.Subject, Name, s.secrets.Serve)
 	})
+	g.Add("dry runs", func(ctx context.Context) error {
+		return s.c.Bus.Serve(ctx, pe.PlanSubject, Name, s.plan)
+	})
+	g.Add("states", func(ctx context.Context) error { return s.engines.backend.Serve(ctx, states) })
+	g.Add("stacks", s.engines.stacks.Sweep)
+	g.Add("runs", s.engines.runs.Run)
 	g.Add("sagas", s.environments.Sagas().Run)
 	g.Add("expiry", s.environments.Sweep)
 	g.Add("resources", s.environments.KeepUp)
+	g.Add("drift", s.environments.KeepDrift)
 	g.Add("consumers", func(ctx context.Context) error { return s.c.Bus.Run(ctx, Name, s.Consumers()) })
 	g.Add("http", service.Serve(s.c.Deps, s.api, nil))
+	defer s.engines.tidy()
 	return g.Run(ctx)
 }
 
 // Hidden are the commands by which the service's own processes are started.
 func Hidden() []service.Hidden {
-	return []service.Hidden{{Name: local.Command, Run: func(ctx context.Context, args []string) error {
-		return local.Serve(ctx, args, os.Stdin)
-	}}}
+	return []service.Hidden{
+		{Name: local.Command, Run: func(ctx context.Context, args []string) error {
+			return local.Serve(ctx, args, os.Stdin)
+		}},
+		{Name: runner.Command, Run: func(ctx context.Context, args []string) error {
+			return runner.Serve(ctx, args, os.Stdin, os.Stdout)
+		}},
+	}
 }
 
-// StopProcesses stops every local resource of a data folder whose service does
-// not run, and keeps its data: the next start brings it back.
+// StopProcesses stops every local resource, and every run, of a data folder
+// whose service does not run, and keeps their data: the next start brings the
+// resources back, and looks what became of the runs.
 func StopProcesses(ctx context.Context, dataDir string) error {
+	if err := stopRuns(ctx, dataDir); err != nil {
+		return err
+	}
 	if _, err := os.Stat(filepath.Join(dataDir, "local")); os.IsNotExist(err) {
 		return nil
 	}
@@ -176,11 +211,11 @@ func StopProcesses(ctx context.Context, dataDir string) error {
 	return d.Stop(ctx)
 }
 
-// RemoveLocalData stops every local resource of a data folder and removes it
-// with its data, for good.
+// RemoveLocalData stops every local resource and every run of a data folder and
+// removes them with their data, for good.
 func RemoveLocalData(ctx context.Context, dataDir string) error {
 	if err := StopProcesses(ctx, dataDir); err != nil {
 		return err
 	}
-	return os.RemoveAll(filepath.Join(dataDir, "local"))
+	return errors.Join(removeRuns(dataDir), os.RemoveAll(filepath.Join(dataDir, "local")))
 }

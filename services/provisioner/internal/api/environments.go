@@ -101,7 +101,11 @@ func (a *API) createEnvironment(w http.ResponseWriter, r *http.Request) error {
 	}
 	dry, _ := strconv.ParseBool(r.URL.Query().Get("dryRun"))
 	if dry || body.DryRun {
-		steps, err := a.Environments.Plan(r.Context(), wish)
+		plan, err := a.Environments.Plan(r.Context(), wish)
+		if err != nil {
+			return err
+		}
+		steps, err := a.planned(r.Context(), plan)
 		if err != nil {
 			return err
 		}

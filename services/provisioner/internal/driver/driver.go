@@ -147,6 +147,8 @@ type Applied struct {
 	Outputs map[string]any    // plain values
 	Secrets map[string]string // secret values: kept encrypted, handed on by name
 	State   json.RawMessage   // opaque, no secrets; given back with the next request
+	Run     string            // that did it, where one did
+	Summary string            // of what it did: "1 to add"
 }
 
 // Observed is what Read saw.

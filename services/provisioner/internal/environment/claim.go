@@ -25,7 +25,7 @@ func (env *Environment) ready(claim string, to []pe.Request, changes map[string]
 		outputs[name] = r.Outputs
 		change := pe.ResourceChange{Resource: name, Action: "unchanged", Definition: r.Applied.Definition, Driver: r.Applied.Driver}
 		if m, ok := changes[r.Key]; ok {
-			change.Action = m.Action
+			change.Action, change.Run, change.Plan = m.Action, m.Run, m.Plan
 		}
 		list = append(list, change)
 	}

@@ -31,6 +31,8 @@ type made struct {
 	Action     string `json:"action"` // created, changed, unchanged
 	Definition string `json:"definition"`
 	Driver     string `json:"driver"`
+	Run        string `json:"run,omitempty"`  // that did it, where one did
+	Plan       string `json:"plan,omitempty"` // what that did, in short: "1 to add"
 }
 
 // busyPause is how long one saga waits for another that is at work on the same
@@ -80,13 +82,14 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 	before := r.Before[c.SagaID]
 	out := made{Action: "unchanged", Definition: want.Definition, Driver: want.Driver}
 	if before.Done != "" {
-		out.Action = before.Done
+		out.Action, out.Run, out.Plan = before.Done, before.Run, before.Plan
 		return saga.Result{Output: out, Note: out.String()}, nil
 	}
 	applied, err := e.apply(ctx, v.State, r, want, operation(c, v.State, node.Key))
 	if err != nil {
 		return e.notYet(err)
 	}
+	out.Run, out.Plan = applied.Run, applied.Summary
 	switch {
 	case !before.Existed:
 		out.Action = "created"
@@ -101,7 +104,7 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 		r.applied(want, in.Claim, applied, e.cfg.Clock().UTC())
 		r.Op = ""
 		b := r.Before[c.SagaID]
-		b.Done = out.Action
+		b.Done, b.Run, b.Plan = out.Action, out.Run, out.Plan
 		r.before()[c.SagaID] = b
 		ref := r.ref(env, c.SagaID)
 		switch out.Action {
@@ -122,7 +125,17 @@ func (e *Environments) ensureResource(ctx context.Context, c saga.Call) (saga.Re
 	return saga.Result{Output: out, Note: out.String()}, nil
 }
 
-func (m made) String() string { return fmt.Sprintf("%s by %s (%s)", m.Action, m.Definition, m.Driver) }
+func (m made) String() string {
+	text := fmt.Sprintf("%s by %s (%s", m.Action, m.Definition, m.Driver)
+	if m.Plan != "" {
+		text += ", " + m.Plan
+	}
+	text += ")"
+	if m.Run != "" {
+		text += "   slipway run show " + m.Run
+	}
+	return text
+}
 
 // intend writes down what is about to be done to a resource. busy names the
 // saga that must end first.

@@ -170,6 +170,8 @@ type Before struct {
 	// Done is what the saga's Do did, once that was told: a Do that is called
 	// again because its answer was lost answers the same and tells nobody twice.
 	Done string `json:"done,omitempty"`
+	Run  string `json:"run,omitempty"`  // that did it, where one did
+	Plan string `json:"plan,omitempty"` // what that did, in short
 	// Letting is set once it was decided what letting go of it takes, so that
 	// after a crash the same is done.
 	Letting *Letting `json:"letting,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/driver"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/engine"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/plan"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/run"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
@@ -117,10 +118,7 @@ func (d *Driver) over(ctx context.Context, id string) (run.Run, error) {
 func planned(r run.Run, st stack.Stack) driver.Plan {
 	p := driver.Plan{Run: r.ID, Action: action(st.Version.Resources > 0, r.HasChanges)}
 	n := r.Counts
-	p.Summary = fmt.Sprintf("%s: %d to add, %d to change, %d to replace, %d to destroy", r.Engine.Kind, n.Add, n.Change, n.Replace, n.Destroy)
-	if !r.HasChanges {
-		p.Summary = string(r.Engine.Kind) + ": nothing to do"
-	}
+	p.Summary = string(r.Engine.Kind) + ": " + plan.Summary(n)
 	return p
 }
 
@@ -166,7 +164,10 @@ func (d *Driver) Apply(ctx context.Context, r driver.Request) (driver.Applied, e
 		return driver.Applied{}, driver.Permanent(err)
 	}
 	state, err := json.Marshal(map[string]string{"run": done.ID})
-	return driver.Applied{Action: action(done.Existed, done.HasChanges), Outputs: outputs, Secrets: secrets, State: state}, err
+	return driver.Applied{
+		Action: action(done.Existed, done.HasChanges), Outputs: outputs, Secrets: secrets, State: state,
+		Run: done.ID, Summary: plan.Summary(done.Counts),
+	}, err
 }
 
 // stale reports whether something was done to the stack since a run: then what
