@@ -123,7 +123,7 @@ func (s *Service) wire(blobs *artifact.Blobs) error {
 	sets := deployment.NewSets(c.Store, Name, c.Clock)
 	s.deployments = deployment.New(deployment.Parts{
 		Environments: environments, Sets: sets, Artifacts: s.artifacts, Target: c.Target, Traffic: s.traffic,
-		Decide: s.askPolicy, Secrets: s.resolveSecrets, Clock: c.Clock, Log: c.Log, Ask: c.Ask,
+		Decide: s.askPolicy, PlanResources: s.planResources, Secrets: s.resolveSecrets, Clock: c.Clock, Log: c.Log, Ask: c.Ask,
 	})
 	var err error
 	s.runner, err = runner.New(runner.Config{

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slipway-idp/slipway/events/provisioner"
+
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/cdevents"
 	deployerevents "github.com/slipway-idp/slipway/events/deployer"
@@ -238,6 +240,28 @@ func TestDeploy_DryRun_ShowsPlanUndoAndDiffAndDoesNothing(t *testing.T) {
 	require.Equal(t, "artifact", plan.Changes[0].Field)
 	require.Equal(t, []string{"orders.1"}, p.machine.Existing())
 	require.Empty(t, p.prov.resources())
+	var asked struct{ Resources []provisioner.PlannedResource }
+	require.NoError(t, json.Unmarshal([]byte(text), &asked))
+	require.Len(t, asked.Resources, 1)
+	require.Equal(t, "tofu: 1 to add for dpl-", asked.Resources[0].Summary, "the provisioner says what it would do")
+	require.JSONEq(t, `[{"address":"a.b","action":"add"}]`, string(asked.Resources[0].Changes))
+	require.Equal(t, "destroyed", asked.Resources[0].Undo)
+
+	p.prov.fail = "redis"
+	code, text = p.call("POST", project+"/deployments", map[string]any{"workload": "orders", "environment": "dev", "artifact": "orders:2", "dryRun": true})
+	require.Equal(t, 200, code, "what else it would do is shown all the same")
+	require.Contains(t, text, `"resourcesProblem":"no definition matches redis"`)
+}
+
+func TestDeploy_ResourceMadeByAnEngine_SaysWhatItsRunDid(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.push("1", "bucket", "redis")
+	id := p.deploy("orders:1")
+	p.ended(id)
+	var op struct{ Steps []struct{ ID, Note string } }
+	p.get("/api/v1/operations/"+id, &op)
+	require.Equal(t, "bucket created (local, 1 to add) · redis created (local)", op.Steps[2].Note)
 }
 
 func TestDeploy_BadRequests_SayWhatIsWrongAndDoNothing(t *testing.T) {

@@ -139,9 +139,26 @@ func (f *fakeProvisioner) ensure(_ context.Context, m bus.Message[provisioner.En
 		}
 		f.existing[name][d.Claim] = true
 		ready.Outputs[name] = map[string]any{"host": name + ".local", "password": map[string]any{"secretRef": "resource/dev/" + name + "/password"}}
-		ready.Changes = append(ready.Changes, provisioner.ResourceChange{Resource: name, Action: action, Driver: "local"})
+		ready.Changes = append(ready.Changes, provisioner.ResourceChange{Resource: name, Action: action, Driver: "local", Plan: map[string]string{"bucket": "1 to add"}[name]})
 	}
 	return f.reply(provisioner.ResourcesReady.Draft(d.Project, d.Environment, ready))
+}
+
+// plan answers dry runs: a definition of a module makes what begins with b.
+func (f *fakeProvisioner) plan(_ context.Context, body []byte) ([]byte, error) {
+	var d provisioner.EnsureResourcesData
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, err
+	}
+	var out provisioner.PlannedResources
+	for _, name := range slices.Sorted(maps.Keys(d.Resources)) {
+		if name == f.fail {
+			return nil, httpapi.Unprocessable(httpapi.Fault{Pointer: "/resources/" + name, Message: "no definition matches " + name})
+		}
+		out.Steps = append(out.Steps, provisioner.PlannedResource{ID: "resource-" + name, Kind: "create", Title: name, Action: "create",
+			Summary: "tofu: 1 to add for " + d.Claim[:4], Run: "run-1", Changes: json.RawMessage(`[{"address":"a.b","action":"add"}]`), Undo: "destroyed"})
+	}
+	return json.Marshal(out)
 }
 
 func (f *fakeProvisioner) reply(d events.Draft, err error) error {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/cdevents"
+	"github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/bus/embedded"
@@ -85,6 +86,7 @@ func newPlatformOn(t *testing.T, real bool) *platform {
 	running.Go(func() { _ = p.bus.Relay(ctx, peers.Outbox()) })
 	running.Go(func() { _ = p.bus.Serve(ctx, "rpc.policy.decide", "policy", p.policy.serve) })
 	running.Go(func() { _ = p.bus.Serve(ctx, "rpc.secret.resolve", "provisioner", serveSecrets) })
+	running.Go(func() { _ = p.bus.Serve(ctx, provisioner.PlanSubject, "provisioner", p.prov.plan) })
 	running.Go(func() { _ = p.bus.Run(ctx, "provisioner", p.prov.consumers()) })
 	t.Cleanup(func() { cancel(); running.Wait(); _ = peers.Close() })
 	p.start()

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/aggregate"
 	"github.com/slipway-idp/slipway/libs/saga"
 	"github.com/slipway-idp/slipway/libs/saga/runner"
@@ -112,9 +113,11 @@ const (
 
 // DecisionReason is what one rule of one policy had to say.
 type DecisionReason struct {
-	Policy  string `json:"policy"`
-	Rule    string `json:"rule,omitempty"`
-	Message string `json:"message"`
+	Policy   string `json:"policy"`
+	Rule     string `json:"rule,omitempty"`
+	Line     int    `json:"line,omitempty"` // of the rule in its policy
+	Message  string `json:"message"`
+	Resource string `json:"resource,omitempty"`
 }
 
 // Question is put to policy.
@@ -133,6 +136,9 @@ type Parts struct {
 	Traffic      *traffic.Router
 	// Decide asks policy. An error means "undecided": it is asked again.
 	Decide func(context.Context, Question) (Decided, error)
+	// PlanResources asks the provisioner, for a dry run, what it would do; nil
+	// where nobody can be asked.
+	PlanResources func(context.Context, provisioner.EnsureResourcesData) (provisioner.PlannedResources, error)
 	// Secrets gives values by name; all of them, or an error.
 	Secrets func(ctx context.Context, project string, names []string) (map[string]string, error)
 	Clock   func() time.Time

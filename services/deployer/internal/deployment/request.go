@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipway-idp/slipway/events"
 	"github.com/slipway-idp/slipway/events/deployer"
+	"github.com/slipway-idp/slipway/events/provisioner"
 	"github.com/slipway-idp/slipway/libs/saga"
 	"github.com/slipway-idp/slipway/libs/saga/runner"
 	"github.com/slipway-idp/slipway/libs/store"
@@ -55,6 +56,11 @@ type Preview struct {
 	PreviousSet string       `json:"previousSet,omitempty"`
 	Changes     []set.Change `json:"changes"`
 	WaitsFor    []string     `json:"waitsFor,omitempty"` // deployments that go first
+	// Resources are what the provisioner would do for the step resources, in
+	// this order, and the undo of each. ResourcesProblem says why there is no
+	// such plan, or what would keep them from being made.
+	Resources        []provisioner.PlannedResource `json:"resources,omitempty"`
+	ResourcesProblem string                        `json:"resourcesProblem,omitempty"`
 }
 
 // PlanStep is a step of a plan with its undo.
@@ -121,7 +127,25 @@ func (d *Deployments) Plan(ctx context.Context, r Request, cause events.Cause) (
 	for _, st := range plan(in, w).Steps {
 		p.Steps = append(p.Steps, PlanStep{ID: st.ID, Description: describe(st.Kind, in, w), Undo: undoOf(st.Kind)})
 	}
+	d.foreseeResources(ctx, r.ID, in, w, &p)
 	return p, nil
+}
+
+// foreseeResources asks the provisioner what the step resources would do. That
+// it cannot say is no reason to show nothing.
+func (d *Deployments) foreseeResources(ctx context.Context, claim string, in Input, w score.Workload, p *Preview) {
+	if d.PlanResources == nil {
+		return
+	}
+	planned, err := d.PlanResources(ctx, provisioner.EnsureResourcesData{
+		Request: provisioner.Request{Claim: claim}, Project: in.Project, Environment: in.Environment,
+		EnvironmentType: in.EnvironmentType, Workload: in.Workload, Resources: resourcesOf(w),
+	})
+	if err != nil {
+		p.ResourcesProblem = err.Error()
+		return
+	}
+	p.Resources = planned.Steps
 }
 
 // foresee notes which set a deployment will lead to, if nothing goes before it.

@@ -71,7 +71,11 @@ func changesNote(changes []provisioner.ResourceChange) string {
 	var parts []string
 	for _, c := range changes {
 		part := c.Resource + " " + c.Action
-		if c.Action != "unchanged" && c.Driver != "" {
+		switch {
+		case c.Action == "unchanged" || c.Driver == "":
+		case c.Plan != "":
+			part += " (" + c.Driver + ", " + c.Plan + ")"
+		default:
 			part += " (" + c.Driver + ")"
 		}
 		parts = append(parts, part)
