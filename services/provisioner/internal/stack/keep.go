@@ -156,5 +156,5 @@ func (s *Stacks) purge(ctx context.Context, st Stack) error {
 	if err != nil || again || at == 0 {
 		return err
 	}
-	return s.freeUID(ctx, st.UID, at)
+	return s.freeUID(context.WithoutCancel(ctx), st.UID, at) // nobody would come back for it
 }
