@@ -250,7 +250,7 @@ func TestDeploy_DryRun_ShowsPlanUndoAndDiffAndDoesNothing(t *testing.T) {
 	p.prov.fail = "redis"
 	code, text = p.call("POST", project+"/deployments", map[string]any{"workload": "orders", "environment": "dev", "artifact": "orders:2", "dryRun": true})
 	require.Equal(t, 200, code, "what else it would do is shown all the same")
-	require.Contains(t, text, `"resourcesProblem":"no definition matches redis"`)
+	require.Contains(t, text, `"resourcesProblem":"/resources/redis: no definition matches redis"`)
 }
 
 func TestDeploy_ResourceMadeByAnEngine_SaysWhatItsRunDid(t *testing.T) {

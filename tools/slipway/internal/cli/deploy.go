@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -116,7 +117,11 @@ func (a *app) tellPlan(w io.Writer, plan client.Object) {
 	var rows [][]string
 	for _, s := range asList(plan["steps"]) {
 		if m, ok := s.(map[string]any); ok {
-			rows = append(rows, []string{firstText(m, "title", "id"), firstText(m, "do", "note", "description"), firstText(m, "undo", "undoNote", "compensation")})
+			does := firstText(m, "do", "note", "description")
+			if does == "" {
+				does = plannedText(m)
+			}
+			rows = append(rows, []string{firstText(m, "title", "id"), does, firstText(m, "undo", "undoNote", "compensation")})
 		}
 	}
 	if len(rows) > 0 {
@@ -124,7 +129,66 @@ func (a *app) tellPlan(w io.Writer, plan client.Object) {
 	} else {
 		_ = a.yaml(plan)
 	}
+	a.tellPlannedResources(w, plan)
 	fmt.Fprintln(w, "Nothing was changed: this was a dry run.")
+}
+
+// plannedText says what a driver would do for one resource.
+func plannedText(step map[string]any) string {
+	action, summary := text(step, "action"), text(step, "summary")
+	switch {
+	case action == "unknown":
+		return summary
+	case summary != "" && action != "":
+		return action + ": " + summary
+	}
+	return action + summary
+}
+
+// tellPlannedResources writes what would be done for the resources: a
+// deployment's in a table of their own, and of each that an engine planned, the
+// plan.
+func (a *app) tellPlannedResources(w io.Writer, plan client.Object) {
+	steps := asList(plan["steps"])
+	if own, ok := plan["resources"].([]any); ok && len(own) > 0 {
+		steps = own
+		var rows [][]string
+		for _, s := range own {
+			if m, ok := s.(map[string]any); ok {
+				does := plannedText(m)
+				if does == "" && text(m, "kind") == "drop-resource" {
+					does = "let go of it: nobody else, and it is destroyed"
+				}
+				if does != "" {
+					rows = append(rows, []string{firstText(m, "title", "id"), does, text(m, "undo")})
+				}
+			}
+		}
+		if len(rows) > 0 {
+			fmt.Fprintln(w, "\nresources")
+			table(w, []string{"resource", "does", "undo"}, rows)
+		}
+	}
+	if problem := text(plan, "resourcesProblem"); problem != "" {
+		fmt.Fprintf(w, "%s %s %s\n", a.style.mark(markFailed), pad("resources", titleWidth), problem)
+	}
+	for _, s := range steps {
+		m, _ := s.(map[string]any)
+		if text(m, "run") == "" {
+			continue
+		}
+		raw, err := json.Marshal(m["changes"])
+		var changes []client.RunChange
+		if err != nil || json.Unmarshal(raw, &changes) != nil {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s   by %s   %s   undo: %s\n", firstText(m, "title", "id"), text(m, "definition"), text(m, "summary"), text(m, "undo"))
+		a.tellChanges(w, "  ", changes)
+		if n := text(m, "omitted"); n != "" && n != "0" {
+			fmt.Fprintf(w, "  and %s more resources\n", n)
+		}
+		fmt.Fprintf(w, "  slipway run show %s\n", text(m, "run"))
+	}
 }
 
 func asList(v any) []any {
