@@ -111,8 +111,23 @@ func (m *machine) ports() []string {
 
 // folders are the folders in the data folder that belong to resources and
 // workloads; stores, bus and logs of the platform grow by what they remember.
+// With them come the folders and files of runs and of what modules made; what
+// is in a volume is its user's.
 func (m *machine) folders() []string {
 	var out []string
+	_ = filepath.WalkDir(filepath.Join(m.root, "runs"), func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(m.root, path)
+		switch {
+		case err != nil:
+			return nil
+		case d.IsDir() && name == filepath.Join("runs", "bin"): // the engines' programs
+			return fs.SkipDir
+		case !d.IsDir() && strings.Contains(name, "/volume/"):
+			return nil
+		}
+		out = append(out, name)
+		return nil
+	})
 	data := filepath.Join(m.root, "data")
 	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
@@ -121,6 +136,9 @@ func (m *machine) folders() []string {
 		name, _ := filepath.Rel(data, path)
 		switch strings.Split(name, string(filepath.Separator))[0] {
 		case "store", "bus", "logs":
+			return fs.SkipDir
+		}
+		if name == filepath.Join("provisioner", "runs.kept") { // plans and logs of runs, as a record
 			return fs.SkipDir
 		}
 		out = append(out, name)
@@ -164,28 +182,33 @@ func (before picture) difference(after picture) []string {
 	return out
 }
 
-// watcher remembers every process that it ever saw: what lived for a moment
-// only leaves no other trace, if all goes well.
+// watcher remembers every process and folder that it ever saw: what lived for a
+// moment only leaves no other trace, if all goes well.
 type watcher struct {
-	m    *machine
-	stop chan struct{}
-	done chan struct{}
-	mu   sync.Mutex
-	seen map[string]bool
+	m       *machine
+	stop    chan struct{}
+	done    chan struct{}
+	mu      sync.Mutex
+	seen    map[string]bool
+	folders map[string]bool
 }
 
 func (m *machine) watch() *watcher {
-	w := &watcher{m: m, stop: make(chan struct{}), done: make(chan struct{}), seen: map[string]bool{}}
+	w := &watcher{m: m, stop: make(chan struct{}), done: make(chan struct{}), seen: map[string]bool{}, folders: map[string]bool{}}
 	go func() {
 		defer close(w.done)
 		tick := time.NewTicker(25 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			for _, p := range m.processes() {
-				w.mu.Lock()
+			processes, folders := m.processes(), m.folders()
+			w.mu.Lock()
+			for _, p := range processes {
 				w.seen[fmt.Sprintf("%d %s", p.pid, p.what)] = true
-				w.mu.Unlock()
 			}
+			for _, f := range folders {
+				w.folders[f] = true
+			}
+			w.mu.Unlock()
 			select {
 			case <-w.stop:
 				return

@@ -43,7 +43,12 @@ func run(ctx context.Context, slipway, shop string, keep, stay bool) (err error)
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return err
 	}
-	p := &platform{root: root, data: filepath.Join(root, "data")}
+	// What runs a module has a user of its own where this runs as root, and has
+	// to pass here to its folder. What others must not see is closed by itself.
+	if err := os.Chmod(root, 0o711); err != nil {
+		return err
+	}
+	p := &platform{root: root, data: filepath.Join(root, "data"), runs: filepath.Join(root, "runs")}
 	m := &machine{root: root}
 	defer func() {
 		// Whatever happened, nothing of ours outlives this program.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,8 @@ import (
 // platform is `slipway up` as a process, and its CLI.
 type platform struct {
 	root, data string
+	runs       string // where modules are carried out
+	uids       string // as whom, where this runs as root
 	program    string
 	listen     string // of API and webhooks
 	nats       string
@@ -33,11 +36,24 @@ type platform struct {
 // those of any other Slipway on this machine.
 func (p *platform) install(program string) error {
 	p.program = filepath.Join(p.root, "bin", "slipway")
+	// Another Slipway of this machine may have stacks of the same names.
+	first := 1_000_000 + rand.IntN(1_000_000)*1000
+	p.uids = fmt.Sprintf("%d-%d", first, first+999)
 	if err := os.MkdirAll(filepath.Dir(p.program), 0o755); err != nil {
 		return err
 	}
 	if err := copyFile(program, p.program, 0o755); err != nil {
 		return fmt.Errorf("%w; build it with: make build", err)
+	}
+	// An engine that was built beside the program is beside its copy too: which
+	// one is used is the platform's to say.
+	if engine := filepath.Join(filepath.Dir(program), "tofu"); isProgram(engine) {
+		beside := filepath.Join(p.root, "bin", "tofu")
+		if os.Link(engine, beside) != nil {
+			if err := copyFile(engine, beside, 0o755); err != nil {
+				return err
+			}
+		}
 	}
 	for _, at := range []*string{&p.listen, &p.nats, &p.ingress} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,12 +66,18 @@ func (p *platform) install(program string) error {
 	return nil
 }
 
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
 func (p *platform) url() string { return "http://" + p.listen }
 
 func (p *platform) env() []string {
 	// The user's own, but for what would lead to another Slipway.
 	env := slices.DeleteFunc((&exec.Cmd{}).Environ(), func(kv string) bool { return strings.HasPrefix(kv, "SLIPWAY_") })
-	env = append(env, "HOME="+filepath.Join(p.root, "home"), "SLIPWAY_URL="+p.url(), "SLIPWAY_CONFIG="+filepath.Join(p.root, "home", "config.json"))
+	env = append(env, "HOME="+filepath.Join(p.root, "home"), "SLIPWAY_URL="+p.url(), "SLIPWAY_CONFIG="+filepath.Join(p.root, "home", "config.json"),
+		"SLIPWAY_RUNS_DIR="+p.runs, "SLIPWAY_RUNNER_UIDS="+p.uids)
 	if token, err := p.token(); err == nil {
 		env = append(env, "SLIPWAY_TOKEN="+token)
 	}

@@ -26,9 +26,10 @@ type story struct {
 	shop     string
 	releases map[string]release
 
-	forge *forge
-	chat  *chat
-	api   *client.Client
+	forge  *forge
+	chat   *chat
+	api    *client.Client
+	engine *client.Engine // that modules are carried out by; nil where there is none
 }
 
 const (
@@ -115,13 +116,40 @@ func (s *story) prologue(ctx context.Context) error {
 	if _, err := s.platform.cli(ctx, text, "apply", "-f", "-"); err != nil {
 		return err
 	}
-	for _, file := range []string{"definitions-local", "policy.yaml", "delivery.yaml"} {
+	definitions, err := s.definitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, file := range []string{definitions, "policy.yaml", "delivery.yaml"} {
 		if _, err := s.platform.cli(ctx, "", "apply", "-f", filepath.Join(s.shop, file)); err != nil {
 			return err
 		}
 	}
 	s.out.check("people, teams, systems, resource definitions, policies, webhook and pipelines were handed in with slipway apply")
 	return nil
+}
+
+// definitions chooses how resources are made: through an engine where the
+// platform has one. Which one, it says itself.
+func (s *story) definitions(ctx context.Context) (string, error) {
+	found, err := s.api.Engines(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, fault := range found.Faults {
+		s.out.note("%s", fault)
+	}
+	if len(found.Items) == 0 {
+		s.out.note("There is neither OpenTofu nor Terraform here: the definitions in definitions-local are played, and no module is run.\n%s", found.Missing)
+		return "definitions-local", nil
+	}
+	s.engine = &found.Items[0]
+	s.out.check("folders and keys are made by modules here, with %s (%s): definitions-opentofu", s.engineName(), s.engine.Found)
+	return "definitions-opentofu", nil
+}
+
+func (s *story) engineName() string {
+	return map[string]string{"tofu": "OpenTofu", "terraform": "Terraform"}[s.engine.Kind] + " " + s.engine.Version
 }
 
 // push stores the artifact of a release.
