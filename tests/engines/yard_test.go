@@ -183,3 +183,5 @@ func (y yard) audit(expected map[string]bool, kept map[string]bool) account {
 	}
 	return a
 }
+
+func remove(b boat) error { return os.Remove(b.file) }

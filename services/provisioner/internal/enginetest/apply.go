@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -290,7 +291,11 @@ func (a *applier) step(address, action, doing, done string, prior cty.Value, do 
 
 func (a *applier) lose(address string, err error) {
 	a.failed[address] = true
-	d := wrongAt(address, "Cannot change "+address, err.Error())
+	summary := "Cannot change " + address
+	if errors.Is(err, errDied) {
+		summary = "Plugin did not respond"
+	}
+	d := wrongAt(address, summary, err.Error())
 	if r := a.module.resources[address]; r != nil {
 		d[0].Subject = r.at.Ptr()
 	}

@@ -20,9 +20,9 @@ import (
 //
 //	ships/<id>.json            what is real
 //	ledger.jsonl               every create, update and delete asked for, and what came of it
-//	gates/<name>.<op>.<when>   `hold`, `fail TEXT`, `delay 2s` or `kill`: at op (plan, read, create,
+//	gates/<name>.<op>.<when>   `hold`, `fail TEXT`, `delay 2s`, `kill` or `die`: at op (plan, read, create,
 //	                           update, delete), when before or after its effect. <name> may be `any`.
-//	                           With hold, <gate>.reached says that somebody waits until the gate is gone.
+//	                           kill is the engine's end, die the provider's alone. With hold, <gate>.reached says that somebody waits until the gate is gone.
 //
 // The attributes `fail` ("create.after") and `delay` do the same from a module.
 type ship struct{}
@@ -145,6 +145,8 @@ func (w world) pass(ctx context.Context, o cty.Value, op, when string) error {
 			if err != nil {
 				return err
 			}
+		case "die":
+			return errDied
 		case "kill":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		case "hold":
@@ -160,6 +162,10 @@ func (w world) pass(ctx context.Context, o cty.Value, op, when string) error {
 	}
 	return nil
 }
+
+// errDied is what the engine makes of a provider that is gone: what it had done
+// by then is in no state.
+var errDied = errors.New("The plugin encountered an error, and failed to respond to the call.")
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {
@@ -214,7 +220,7 @@ func (s ship) create(ctx context.Context, w world, planned cty.Value) (cty.Value
 	id := uuid()
 	made := with(planned, map[string]cty.Value{"id": cty.StringVal(id), "secret": cty.StringVal("secret-" + uuid()).Mark(hidden{})})
 	done, err := w.act(ctx, planned, "create", id, func() error { return w.keep(hullOf(made)) })
-	if !done {
+	if !done || errors.Is(err, errDied) {
 		return cty.NullVal(objectType(s)), err
 	}
 	return made, err

@@ -189,7 +189,7 @@ func (r *Runs) outcome(run Run) (outcome, error) {
 		o.began = true
 		return o, nil
 	}
-	open := map[string]bool{}
+	open, errored := map[string]bool{}, map[string]bool{}
 	for _, e := range said {
 		creates := e.Action == "create"
 		switch e.Type {
@@ -205,6 +205,7 @@ func (r *Runs) outcome(run Run) (outcome, error) {
 			}
 		case runner.EventErrored:
 			delete(open, e.Address) // what there is of it is in the state, tainted
+			errored[e.Address] = creates
 		case runner.EventSummary:
 			if e.Summary != nil && e.Summary.Operation != "plan" {
 				o.done = true
@@ -212,6 +213,13 @@ func (r *Runs) outcome(run Run) (outcome, error) {
 		}
 		if e.Diagnostic != nil && e.Diagnostic.Severity == "error" {
 			o.wrong = true
+		}
+		if silent(e.Diagnostic) { // told after what failed
+			for address, creates := range errored {
+				if creates && (e.Diagnostic.Address == "" || e.Diagnostic.Address == address) {
+					open[address] = true
+				}
+			}
 		}
 	}
 	if o.wrong {
