@@ -130,7 +130,7 @@ func (c Commands) up(cmd *cobra.Command, s service.Settings) error {
 		Executable:      self,
 		Ready: func(r Running) {
 			remembered := c.Remember(r.URL, r.Token, r.DataDir)
-			c.announce(cmd.OutOrStdout(), r, remembered)
+			c.announce(cmd.OutOrStdout(), r, remembered, enginesOf(ctx, r))
 		},
 	})
 }
@@ -156,7 +156,7 @@ func (a *atLeast) WriteLevel(l zerolog.Level, p []byte) (int, error) {
 	return a.out.Write(p)
 }
 
-func (c Commands) announce(w io.Writer, r Running, remembered error) {
+func (c Commands) announce(w io.Writer, r Running, remembered error, engines string) {
 	fmt.Fprintf(w, "Slipway %s   data %s   ready in %.1f s\n", c.Version, r.DataDir, float64(r.TookMS)/1000)
 	signedIn := "(signed in as admin: the next command in any terminal just works)"
 	if remembered != nil {
@@ -171,6 +171,7 @@ func (c Commands) announce(w io.Writer, r Running, remembered error) {
 	if r.IngressURL != "" {
 		fmt.Fprintf(w, "  workloads  %s     as <workload>.<environment>.<project>.localhost\n", r.IngressURL)
 	}
+	fmt.Fprintf(w, "  engines    %s\n", engines)
 	for _, m := range r.Moved {
 		fmt.Fprintf(w, "  moved      %s\n", m)
 	}
