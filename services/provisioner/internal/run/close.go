@@ -72,6 +72,9 @@ func (r *Runs) close(ctx context.Context, run Run) error {
 	if err := r.c.Sandbox.Remove(run.ID); err != nil {
 		return err
 	}
+	if err := r.forgetLogAt(run.ID); err != nil {
+		return err
+	}
 	if err := r.keep.forget(run.ID); err != nil {
 		return err
 	}

@@ -275,6 +275,12 @@ func (r *Runs) sealLog(id string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// forgetLogAt drops the place up to which the runner's own log was taken over,
+// once that log is gone: a follower that looks once more must not begin anew.
+func (r *Runs) forgetLogAt(id string) error {
 	if err := os.Remove(r.keep.file(id, fileLogAt)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
