@@ -63,12 +63,17 @@ func merge(doc, more map[string]any, owner string) error {
 	renamed := map[string]string{} // "#/components/schemas/X" → its new name
 	into := object(doc, "components")
 	from := object(more, "components")
-	for _, section := range slices.Sorted(maps.Keys(from)) {
-		theirs, _ := from[section].(map[string]any)
-		ours := object(into, section)
-		for _, name := range slices.Sorted(maps.Keys(theirs)) {
-			if _, taken := ours[name]; taken && !same(ours[name], theirs[name]) {
-				renamed["#/components/"+section+"/"+name] = title(owner) + name
+	// Until nothing is added: what reads the same is another thing still if it
+	// refers to one that is.
+	for before := -1; before < len(renamed); {
+		before = len(renamed)
+		for _, section := range slices.Sorted(maps.Keys(from)) {
+			theirs, _ := from[section].(map[string]any)
+			ours := object(into, section)
+			for _, name := range slices.Sorted(maps.Keys(theirs)) {
+				if _, taken := ours[name]; taken && (!same(ours[name], theirs[name]) || refers(theirs[name], renamed)) {
+					renamed["#/components/"+section+"/"+name] = title(owner) + name
+				}
 			}
 		}
 	}
@@ -114,6 +119,24 @@ func same(a, b any) bool {
 	x, err1 := yaml.Marshal(a)
 	y, err2 := yaml.Marshal(b)
 	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// refers reports whether something in v is a reference to what is renamed.
+func refers(v any, renamed map[string]string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["$ref"].(string); ok && renamed[ref] != "" {
+			return true
+		}
+		for _, x := range v {
+			if refers(x, renamed) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(x any) bool { return refers(x, renamed) })
+	}
+	return false
 }
 
 // rewrite follows renamed components in $ref, in place.
