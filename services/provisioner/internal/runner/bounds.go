@@ -2,7 +2,6 @@ package runner
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,63 +93,6 @@ func threadsOf(uid int) (int64, error) {
 func noMorePrivileges() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up further privileges: %w", err)
-	}
-	return nil
-}
-
-// EndArg is the argument by which `slipway runner end UID` ends every process
-// of a user.
-const EndArg = "end"
-
-// endUser becomes the user and kills all that it may: with one call of the
-// kernel, which no amount of forking escapes. It is started as root, so that
-// nobody of the user can stop it before.
-func endUser(args []string) error {
-	if len(args) != 1 {
-		return errors.New("say whose processes shall end: runner end UID")
-	}
-	uid, err := strconv.Atoi(args[0])
-	if err != nil || uid < 1000 {
-		return fmt.Errorf("%q is no user whose processes may be ended", args[0])
-	}
-	if err := become(uid); err != nil {
-		return err
-	}
-	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("end the processes of user %d: %w", uid, err)
-	}
-	return nil
-}
-
-// become gives up root for good and makes sure of it: what follows kills all
-// that this process may kill.
-func become(uid int) error {
-	if err := unix.Setgroups(nil); err != nil {
-		return fmt.Errorf("leave all groups: %w", err)
-	}
-	if err := unix.Setresgid(uid, uid, uid); err != nil {
-		return fmt.Errorf("become group %d: %w", uid, err)
-	}
-	if err := unix.Setresuid(uid, uid, uid); err != nil {
-		return fmt.Errorf("become user %d: %w", uid, err)
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return err
-	}
-	id := strconv.Itoa(uid)
-	want := map[string]string{"Uid": strings.Join([]string{id, id, id, id}, "\t"), "CapEff": "0000000000000000", "CapPrm": "0000000000000000"}
-	for line := range bytes.Lines(status) {
-		name, value, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
-		if is, ok := want[name]; ok {
-			if strings.TrimSpace(value) != is {
-				return fmt.Errorf("still has rights of root: %s is %s", name, strings.TrimSpace(value))
-			}
-			delete(want, name)
-		}
-	}
-	if len(want) > 0 {
-		return errors.New("the kernel does not say which rights are left")
 	}
 	return nil
 }

@@ -85,8 +85,8 @@ type Limits struct {
 // Default are the limits of who gives none.
 func Default() Limits {
 	return Limits{
-		FileSize: 1 << 30, OpenFiles: 4096, CPU: 2 * time.Hour, AddressSpace: 16 << 30, Threads: 2048,
-		Processes: 256, Folder: 1 << 30, Memory: 4 << 30,
+		FileSize: 1 << 30, OpenFiles: 4096, CPU: 2 * time.Hour, AddressSpace: 8 << 30, Threads: 1024,
+		Processes: 256, Folder: 2 << 30, Memory: 4 << 30,
 	}
 }
 

@@ -27,8 +27,8 @@ var errStopped = errors.New("it was told to stop")
 // could not even begin, or could not write it. When ctx ends (the program was
 // told to stop) the engine is interrupted, and the result says so.
 func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) error {
-	if len(args) > 0 && args[0] == EndArg {
-		return endUser(args[1:])
+	if len(args) > 0 {
+		return errors.New("runner takes no arguments: its job is on standard input")
 	}
 	unix.Umask(0o077)
 	var j Job

@@ -28,7 +28,7 @@ func TestLimits_ModuleThatUsesTooMuch_IsCutAndSaysWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, b *bench) {
+			onOne(t, func(t *testing.T, b *bench) {
 				b.config.Limits = c.limits
 				b.reopen()
 				b.job.Env = map[string]string{"STACK": b.StackFolder(b.job.Stack)}
@@ -54,7 +54,7 @@ func TestLimits_ModuleThatUsesTooMuch_IsCutAndSaysWhy(t *testing.T) {
 
 func TestLimits_OfTheKernel_HoldForTheModule(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		shared := b.shared()
 		b.job.Limits = runner.Limits{FileSize: 1 << 20, OpenFiles: 512, CPU: 77 * time.Second, AddressSpace: 9 << 30, Threads: 400}
 		b.files = doing("(ulimit -c; ulimit -f; ulimit -n; ulimit -t; ulimit -v; grep NoNewPrivs /proc/self/status) > " + shared + "/limits")

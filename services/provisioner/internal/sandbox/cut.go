@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/process"
-	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 )
 
 // Interrupt asks the engine of a run to end by itself, in order: its runner is
@@ -133,46 +131,46 @@ func (s *Sandbox) cut(ctx context.Context, run string, uid int, grace time.Durat
 	return nil
 }
 
-// endUser ends every process of a user and returns when there is none. Most
-// often there is none to begin with. Those that are there are killed one by one;
-// those that multiply meanwhile by a process that becomes the user and kills
-// all of them in one call of the kernel.
+// endUser ends every process of a user and returns when there is none. To look
+// for them and kill one by one does not do: who forks and ends, again and again,
+// is seen by no look through the table of processes.
 func (s *Sandbox) endUser(ctx context.Context, uid int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for round := 1; ; round++ {
-		all, err := process.Of(uid)
-		if err != nil || len(all) == 0 {
+	for {
+		done, err := killAs(ctx, uid)
+		if err != nil {
 			return err
 		}
-		if round%10 == 3 {
-			if err := s.endAll(ctx, uid); err != nil {
-				return err
-			}
+		all, err := process.Of(uid)
+		if err != nil || done && len(all) == 0 {
+			return err
 		}
-		for _, one := range all {
+		for _, one := range all { // who kills our killer, say
 			if err := one.Signal(syscall.SIGKILL); err != nil {
 				return err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d processes of user %d are still there, the first is %d: %w", len(all), uid, all[0].PID, ctx.Err())
+			return fmt.Errorf("%d processes of user %d are still there: %w", len(all), uid, ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-// endAll starts the process that kills at once. It is root until it is ready,
-// so that nobody of the user can stop it.
-func (s *Sandbox) endAll(ctx context.Context, uid int) error {
-	argv := append(append([]string{}, s.c.Executable...), runner.Command, runner.EndArg, strconv.Itoa(uid))
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+// killAs becomes the user in a process of its own and kills all that it may,
+// itself aside: one call of the kernel, during which nobody forks. It is not
+// done when somebody of the user killed it first.
+func killAs(ctx context.Context, uid int) (done bool, err error) {
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", "kill -s KILL -- -1")
 	cmd.Env, cmd.Dir = []string{}, "/"
-	out, err := cmd.CombinedOutput()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	err = cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return fmt.Errorf("end the processes of user %d: %w: %s", uid, err, out)
+	if err != nil && !errors.As(err, &exit) {
+		return false, fmt.Errorf("end the processes of user %d: %w", uid, err)
 	}
-	return err
+	// Status 1: there was nobody to kill.
+	return cmd.ProcessState.Exited(), nil
 }

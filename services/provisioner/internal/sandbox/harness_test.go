@@ -38,14 +38,25 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// onEach runs a case on each engine; as root in both ways that a sandbox works.
+// onEach runs a case on each engine, in both ways that a sandbox works.
 func onEach(t *testing.T, run func(t *testing.T, b *bench)) {
+	t.Helper()
+	on(t, engines(t), run)
+}
+
+// onOne is for cases that do not depend on the engine.
+func onOne(t *testing.T, run func(t *testing.T, b *bench)) {
+	t.Helper()
+	on(t, engines(t)[:1], run)
+}
+
+func on(t *testing.T, engines []engine.Engine, run func(t *testing.T, b *bench)) {
 	t.Helper()
 	ways := map[string]bool{"same user": false}
 	if os.Geteuid() == 0 {
 		ways["own user"] = true
 	}
-	for _, e := range engines(t) {
+	for _, e := range engines {
 		for name, root := range ways {
 			t.Run(string(e.Kind)+", "+name, func(t *testing.T) { t.Parallel(); run(t, newBench(t, e, root)) })
 		}

@@ -32,7 +32,7 @@ func TestOpen_FolderThatIsNotOurs_IsRefused(t *testing.T) {
 
 func TestNames_ThatClimb_AreRefused(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		none := func(string) error { return nil }
 		for _, name := range []string{"", "..", ".", "a/b", "../x", "a\x00b", ".hidden"} {
 			require.Error(t, b.Prepare(t.Context(), name, b.uid, none), "%q", name)
@@ -48,7 +48,7 @@ func TestNames_ThatClimb_AreRefused(t *testing.T) {
 
 func TestStart_ProgramThatIsNotThere_IsAnErrorAndMayBeRepeated(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		b.files = doing("true")
 		b.prepare(nil)
 		b.config.Executable = []string{filepath.Join(b.dir, "nothing")}
@@ -65,7 +65,7 @@ func TestStart_ProgramThatIsNotThere_IsAnErrorAndMayBeRepeated(t *testing.T) {
 
 func TestUserID_OfAnotherPlatform_IsRefusedUntilThatIsGone(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		if !b.config.Root {
 			return // then there are no user ids
 		}

@@ -34,7 +34,7 @@ func TestRead_WhatIsNoFileOfTheRuns_IsNotFollowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, b *bench) {
+			onOne(t, func(t *testing.T, b *bench) {
 				secret := filepath.Join(b.dir, "secret")
 				require.NoError(t, os.WriteFile(secret, []byte(`{"ok": true, "phase": "apply", "reason": "secret"}`+"\n"), 0o600))
 				names := []string{runner.FileResult, runner.FileApply, runner.FilePlan, runner.FileJSON, runner.FileModule + "/" + runner.FileErrored}
@@ -75,7 +75,7 @@ func (b *bench) owner() int {
 
 func TestPrepare_FolderFullOfTraps_IsMadeAnewAndNothingElseIsTouched(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		outside := filepath.Join(b.dir, "outside")
 		require.NoError(t, os.WriteFile(outside, []byte("as it was"), 0o600))
 		b.files = doing("true")
@@ -106,7 +106,7 @@ func TestPrepare_FolderFullOfTraps_IsMadeAnewAndNothingElseIsTouched(t *testing.
 
 func TestPrepare_CutInBetween_IsRepeated(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		b.files = doing("true")
 		b.planned()
 		// As it is when the platform dies between taking the old folder away and
@@ -127,14 +127,14 @@ func TestPrepare_CutInBetween_IsRepeated(t *testing.T) {
 
 func TestRemove_WhateverAModuleLeft_IsGone(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bench) {
+	onOne(t, func(t *testing.T, b *bench) {
 		outside := filepath.Join(b.dir, "outside")
 		require.NoError(t, os.Mkdir(outside, 0o700))
 		require.NoError(t, os.WriteFile(outside+"/file", nil, 0o600))
 		planted(t, b, func(dir string) {
 			// Deeper than a path may be long.
 			wd := dir
-			for range 12 {
+			for range 3 {
 				wd = filepath.Join(wd, strings.Repeat("d/", 150))
 				if os.MkdirAll(wd, 0o700) != nil {
 					break
