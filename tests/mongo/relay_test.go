@@ -40,7 +40,7 @@ func awaitChange(t testing.TB, s store.Store) {
 	t.Helper()
 	select {
 	case <-s.Outbox().Changed():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "no signal")
 	}
 }

@@ -91,6 +91,9 @@ func (d database) open(t testing.TB) *mongodb.Store {
 func (d database) openWith(t testing.TB, o mongodb.Options) *mongodb.Store {
 	t.Helper()
 	o.Log = zerolog.New(d.log)
+	if o.Patience == 0 {
+		o.Patience = time.Minute // tests share a machine
+	}
 	s, err := mongodb.Open(context.Background(), d.url(), service, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
