@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slipway-idp/slipway/events"
+	pe "github.com/slipway-idp/slipway/events/provisioner"
 )
 
 // Driver carries out resource definitions. It is safe for concurrent use; of
@@ -47,8 +48,10 @@ type Drifter interface {
 
 // Difference is what reality differs in; no lines: in nothing.
 type Difference struct {
-	Lines []string // one per difference, secret values masked
-	Run   string   // that found out
+	Lines   []string       // one per difference, secret values masked
+	Run     string         // that found out
+	Changes []pe.RunChange // the same as data, as far as an event holds it
+	Omitted int            // how many changes more
 }
 
 // Kind is one kind of resource that a driver makes.

@@ -51,8 +51,8 @@ func (b *bench) fresh(t *testing.T) (driver.Driver, context.Context) {
 	d := b.New(t, false)
 	t.Cleanup(func() {
 		// It ends before the test's own context: the world is closed after it.
-		ref := driver.Ref{Name: b.name, Kind: b.Kind}
-		require.NoError(t, await(context.Background(), t, func(ctx context.Context) error { return d.Destroy(ctx, ref, b.operation()) }))
+		ref, by := driver.Ref{Name: b.name, Kind: b.Kind}, b.operation()
+		require.NoError(t, await(context.Background(), t, func(ctx context.Context) error { return d.Destroy(ctx, ref, by) }))
 	})
 	return d, t.Context()
 }

@@ -26,6 +26,17 @@ type Subject struct {
 	Write, Check func(t *testing.T, a driver.Applied)
 	// Kill, where set, takes down what runs, as a crash would.
 	Kill func(t *testing.T, name string)
+	// Undeclared is Module with declared outputs that it does not keep to.
+	Undeclared *driver.Module
+	// Disturb, where set, changes the resource behind the driver's back; the
+	// driver is a driver.Drifter.
+	Disturb func(t *testing.T, name string)
+	// Interruptions are what may happen while it is at work; for drivers that
+	// answer "not yet".
+	Interruptions []Interruption
+	// Unknown, where set, makes the next Apply stand still; strike ends it so
+	// that nobody knows what it made. look is what a person does then.
+	Unknown func(t *testing.T, name string) (strike func(t *testing.T), look func())
 	// Gone proves, without asking the driver, that nothing is left.
 	Gone func(t *testing.T, name string, a driver.Applied)
 }
@@ -180,6 +191,7 @@ func Run(t *testing.T, s Subject) {
 		require.NoError(t, err)
 		require.False(t, seen.Exists)
 	})
+	b.more(t)
 }
 
 func (s Subject) write(t *testing.T, a driver.Applied) {

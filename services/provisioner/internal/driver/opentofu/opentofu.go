@@ -372,7 +372,8 @@ func (d *Driver) Drift(ctx context.Context, r driver.Request) (driver.Difference
 	if err != nil {
 		return driver.Difference{}, err
 	}
-	return driver.Difference{Lines: done.Drifted, Run: done.ID}, nil
+	told, omitted := run.ToldDrift(done.Changes)
+	return driver.Difference{Lines: done.Drifted, Run: done.ID, Changes: told, Omitted: omitted}, nil
 }
 
 // wish is what a request means for its stack.
