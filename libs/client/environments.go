@@ -67,3 +67,10 @@ func (c *Client) Explain(ctx context.Context, project string, r ExplainRequest) 
 	var o Object
 	return o, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project) + "/resources:explain", Body: r}, &o)
 }
+
+// LookForDrift asks whether a resource is as it was made. It answers the
+// resource; what was found is in its "drift" once that is no longer "asked" for.
+func (c *Client) LookForDrift(ctx context.Context, project, environment, resource string) (Object, error) {
+	var o Object
+	return o, c.Do(ctx, Request{Method: http.MethodPost, Path: ProjectPath(project, "resources", environment, resource, "drift")}, &o)
+}

@@ -46,6 +46,7 @@ func (a *API) Handler(identity httpapi.Identity) http.Handler {
 	s.Handle("POST "+project+"/environments/{environment}/extend", a.extendEnvironment)
 	s.Handle("GET "+project+"/resources", a.listResources)
 	s.Handle("GET "+project+"/resources/{environment}/{resource}", a.getResource)
+	s.Handle("POST "+project+"/resources/{environment}/{resource}/drift", a.lookForDrift)
 	s.Handle("POST "+project+"/resources:explain", a.explain)
 	s.Handle("GET "+project+"/resource-definitions", a.listDefinitions)
 	s.Handle("GET "+project+"/resource-definitions/{definition}", a.getDefinition)

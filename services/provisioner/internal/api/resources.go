@@ -32,6 +32,7 @@ type Resource struct {
 	Inputs      map[string]any             `json:"inputs,omitempty"`
 	Outputs     map[string]any             `json:"outputs,omitempty"`
 	DependsOn   []string                   `json:"dependsOn,omitempty"`
+	Drift       *Drift                     `json:"drift,omitempty"`
 	Claims      []string                   `json:"claims"`
 	Workloads   []string                   `json:"workloads,omitempty"`
 	CreatedAt   time.Time                  `json:"createdAt"`
@@ -52,6 +53,7 @@ func showResource(env environment.Environment, r *environment.Resource) Resource
 		Status: r.Status, Detail: r.Detail, Outputs: r.Outputs, Claims: append([]string{}, sorted(r.Claims)...),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
+	v.Drift = showDrift(r)
 	if d := cmp.Or(r.Applied, r.Asked); d != nil {
 		v.Definition, v.Driver, v.Kind, v.Protect, v.Inputs = d.Definition, d.Driver, d.Kind, d.Protect, d.Inputs
 	}

@@ -206,7 +206,7 @@ func (e *Environments) goOn(ctx context.Context, drifter driver.Drifter, env Env
 		}
 		r.Drift.Since = now
 		return drafts(pe.ResourceDrifted.Draft(env.Project, subject(env, r), pe.ResourceDriftedData{
-			ResourceRef: r.ref(env, ""), Differences: few(found.Lines),
+			ResourceRef: r.ref(env, ""), Differences: few(found.Lines), Run: found.Run, Changes: found.Changes, Omitted: found.Omitted,
 		}))
 	})
 	return err

@@ -201,7 +201,7 @@ func (a *app) deleted(cmd *cobra.Command, c *client.Client, op *client.Operation
 
 func (a *app) resourcesCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "resources", Aliases: []string{"resource"}, Short: "Resources and the definitions that make them"}
-	cmd.AddCommand(a.explainCommand())
+	cmd.AddCommand(a.explainCommand(), a.driftCommand())
 	return cmd
 }
 
