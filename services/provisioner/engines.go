@@ -176,7 +176,7 @@ func openEngines(c Config, vault *secret.Vault, modules *module.Modules) (*engin
 	case n == 0:
 		first, n = stack.DefaultFirstUID, stack.DefaultUIDs
 	}
-	e.stacks = stack.New(stack.Config{Store: c.Store, Vault: vault, Clock: c.Clock, Log: c.Log, FirstUID: first, UIDs: n})
+	e.stacks = stack.New(stack.Config{Store: c.Store, Vault: vault, Clock: c.Clock, Log: c.Log, FirstUID: first, UIDs: n, Salt: c.DataDir})
 	e.runs = run.New(run.Config{
 		Store: c.Store, Dir: filepath.Join(c.DataDir, "runs.kept"), Vault: vault, Stacks: e.stacks, Sandbox: box, Engines: e.finder,
 		Modules: modules, Decide: decider(c), Backend: func() string { return e.url }, CLIConfig: config, NewToken: rand.Text,
@@ -192,7 +192,7 @@ func openSandbox(dataDir, dir string, asRoot bool, executable []string, clock fu
 	if err != nil {
 		return nil, fmt.Errorf("the runners: %w", err)
 	}
-	return sandbox.Open(sandbox.Config{Dir: dir, Keeper: keeper, Executable: executable, Root: asRoot, Clock: clock})
+	return sandbox.Open(sandbox.Config{Dir: dir, Keeper: keeper, Executable: executable, Root: asRoot, Clock: clock, Owner: dataDir})
 }
 
 // drivers are those that carry modules out.

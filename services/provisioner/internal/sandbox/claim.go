@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/slipway-idp/slipway/libs/process"
 )
 
 // claim makes sure that no other platform of this machine uses a user id:
 // whoever ends all processes of a user must be the only one that starts any.
-// The claim lasts until the machine is started again, or the other platform's
-// folder is gone.
+// The claim lasts until the machine is started again, or what the other
+// platform is known by is gone and none of its processes is left.
 func (s *Sandbox) claim(uid int) error {
 	if !s.c.Root {
 		return nil
@@ -26,7 +28,7 @@ func (s *Sandbox) claim(uid int) error {
 	}
 	path := filepath.Join(s.c.Claims, strconv.Itoa(uid))
 	mine := path + ".of-" + strconv.Itoa(os.Getpid())
-	if err := os.WriteFile(mine, []byte(s.c.Dir+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(mine, []byte(s.c.Owner+"\n"), 0o600); err != nil {
 		return fmt.Errorf("user ids in use: %w", err)
 	}
 	defer os.Remove(mine)
@@ -42,11 +44,16 @@ func (s *Sandbox) claim(uid int) error {
 			return fmt.Errorf("user ids in use: %w", err)
 		}
 		other := strings.TrimSuffix(string(b), "\n")
-		if other == s.c.Dir {
+		if other == s.c.Owner {
 			return nil
 		}
-		if _, err := os.Lstat(other); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("user id %d is in use by another Slipway on this machine, whose runs are in %s: give one of the two another range of user ids", uid, other)
+		_, err = os.Lstat(other)
+		left, ofErr := process.Of(uid)
+		if ofErr != nil {
+			return ofErr
+		}
+		if !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
+			return fmt.Errorf("user id %d is in use by another Slipway on this machine, that of %s: give one of the two another range of user ids", uid, other)
 		}
 		if err := remove(path); err != nil {
 			return fmt.Errorf("user ids in use: %w", err)

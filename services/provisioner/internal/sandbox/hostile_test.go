@@ -57,7 +57,7 @@ func TestHostile_LooksForSecrets_FindsItsOwnTokenAndNothingElse(t *testing.T) {
 			"exec > $TMPDIR/found 2> $TMPDIR/refused",
 			"env",
 			"echo -- data", "ls " + data, "cat " + data + "/admin.token " + data + "/secret.key",
-			"echo -- processes", fmt.Sprintf("cat /proc/%d/environ", pid), "cat /proc/[0-9]*/environ | tr '\\\\0' '\\\\n'", "grep -a . /proc/[0-9]*/fd/* < /dev/null",
+			"echo -- processes", fmt.Sprintf("cat /proc/%d/environ", pid), "cat /proc/[0-9]*/environ | tr '\\\\0' '\\\\n'", fmt.Sprintf("ls -l /proc/%d/fd; cat /proc/%d/maps", pid, pid),
 			"echo -- runs", "ls " + b.config.Dir + " " + b.config.Dir + "/work " + b.config.Dir + "/logs " + b.config.Dir + "/started", "cat " + b.Log(aRun),
 			"cat " + other.work("module", "main.tf") + " " + other.StackFolder(other.job.Stack) + "/*",
 			"echo x > " + b.config.Dir + "/bin/new; echo x > " + b.config.Dir + "/work/new; echo x >> " + b.Log(aRun) + "; ln -s / " + b.config.Dir + "/stacks/new",

@@ -40,7 +40,10 @@ type Config struct {
 	// Claims is where platforms of one machine agree on who uses which user id;
 	// "" is /run/slipway-uids.
 	Claims string
-	Clock  func() time.Time
+	// Owner is the path by which others know this platform: it is there as long
+	// as the platform's data is; "" is Dir.
+	Owner string
+	Clock func() time.Time
 }
 
 // Sandbox is safe for concurrent use.
@@ -63,6 +66,9 @@ func Open(c Config) (*Sandbox, error) {
 	c.Dir = dir
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Owner == "" {
+		c.Owner = c.Dir
 	}
 	if c.Claims == "" {
 		c.Claims = "/run/slipway-uids"

@@ -102,6 +102,9 @@ type Config struct {
 	// FirstUID and UIDs are the range that stacks get their user ids from;
 	// UIDs 0: they get none, because the platform does not run as root.
 	FirstUID, UIDs int
+	// Salt tells this platform from others of the same machine, which have stacks
+	// of the same names: their user ids should not be the same.
+	Salt string
 }
 
 // The range of user ids that nothing else is expected to use.

@@ -25,7 +25,7 @@ var errTaken = errors.New("taken")
 // stack's already, so that whoever is about to give it up finds out.
 func (s *Stacks) claimUID(ctx context.Context, name string) (int, error) {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(name)) // it cannot fail
+	_, _ = h.Write([]byte(s.c.Salt + name)) // it cannot fail
 	begin := int(uint64(h.Sum32()) % uint64(s.c.UIDs))
 	for i := range s.c.UIDs {
 		uid := s.c.FirstUID + (begin+i)%s.c.UIDs
