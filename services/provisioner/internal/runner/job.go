@@ -31,7 +31,7 @@ const (
 	OpDrift   = "drift" // compares reality with the state, and applies nothing
 )
 
-// Files of a work folder. The folder is the process's current one.
+// Files of a work folder.
 const (
 	FileModule  = "module"             // folder: the module, unpacked; the engine's current one
 	FileInputs  = "inputs.tfvars.json" // its variables
@@ -52,7 +52,8 @@ type Job struct {
 	Run       string            `json:"run"`
 	Stack     string            `json:"stack"`
 	Phase     Phase             `json:"phase"`
-	Operation string            `json:"operation"` // OpApply, …
+	Dir       string            `json:"dir,omitempty"` // the work folder; "": the current one. Package sandbox sets it
+	Operation string            `json:"operation"`     // OpApply, …
 	Engine    engine.Engine     `json:"engine"`
 	Backend   string            `json:"backend"` // where the state is kept: "http://127.0.0.1:8461"
 	Token     string            `json:"token"`   // opens this run's state, lock and heartbeat

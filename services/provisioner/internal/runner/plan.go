@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,9 +11,11 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -21,7 +24,7 @@ import (
 
 // plan is the phase plan: init, imports, plan, and what it says as data.
 //
-// The engine is run by terraform-exec, which has it die with this process: a
+// The engine is run by terraform-exec (but see init), which has it die with this process: a
 // plan that nobody reads is worth nothing. It holds no lock: the run has its
 // stack to itself, and what would be applied is refused if the state has moved.
 func (r *run) plan(ctx context.Context) Result {
@@ -81,10 +84,23 @@ func (r *run) engine() (*tfexec.Terraform, error) {
 
 // init readies the folder: modules and providers are looked up, the backend is
 // taken. Its line numbers need `init -json`: OpenTofu 1.9, Terraform 1.9.
+//
+// It is the one command of this phase that terraform-exec does not run, because
+// that asks for the engine's version first, which takes as long as the init of a
+// small module: here the two are done at once.
 func (r *run) init(ctx context.Context, e *tfexec.Terraform) Result {
+	known := make(chan struct{})
+	go func() {
+		defer close(known)
+		runtime.LockOSThread()
+		if noMorePrivileges() == nil {
+			_, _, _ = e.Version(ctx, false) // it is kept there; an error comes again
+		}
+	}()
 	out := &output{log: r.log}
-	err := e.InitJSON(ctx, out)
+	err := r.initEngine(ctx, out)
 	out.end()
+	<-known
 	if err != nil {
 		result := r.stepFailed(StepInit, err, out)
 		if reason := missingProvider(result.Diagnostics); reason != "" {
@@ -96,6 +112,22 @@ func (r *run) init(ctx context.Context, e *tfexec.Terraform) Result {
 		return failed(StepInit, err)
 	}
 	return Result{OK: true}
+}
+
+func (r *run) initEngine(ctx context.Context, out io.Writer) error {
+	cmd := exec.CommandContext(ctx, r.Engine.Path, "init", "-json", "-input=false")
+	env := r.environment()
+	env["TF_IN_AUTOMATION"] = "1"
+	var said bytes.Buffer
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.folder.path(FileModule), list(env), out, &said
+	// As terraform-exec has it: in a group of its own, and gone with us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = r.grace()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w %s", err, said.String())
+	}
+	return nil
 }
 
 // fileLock is where the engine keeps the choice of providers. The phase apply

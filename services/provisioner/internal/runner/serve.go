@@ -20,7 +20,7 @@ const longestJob = 8 << 20
 // errStopped: somebody told the process to end (SIGTERM, SIGINT).
 var errStopped = errors.New("it was told to stop")
 
-// Serve runs the phase that the job on stdin asks for, in the current folder,
+// Serve runs the phase that the job on stdin asks for, in the work folder,
 // and leaves result.json there. What people shall see of it goes to log, line
 // by line and not masked yet: standard output, which the platform has appended
 // to a file that the module's code cannot reach. An error means that there is none: the process
@@ -32,8 +32,17 @@ func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) e
 	}
 	unix.Umask(0o077)
 	var j Job
-	if err := json.NewDecoder(io.LimitReader(stdin, longestJob)).Decode(&j); err != nil {
+	err := json.NewDecoder(io.LimitReader(stdin, longestJob)).Decode(&j)
+	if errors.Is(err, io.EOF) {
+		return nil // started ahead, and not needed
+	}
+	if err != nil {
 		return fmt.Errorf("the job on standard input: %w", err)
+	}
+	if j.Dir != "" {
+		if err := os.Chdir(j.Dir); err != nil {
+			return fmt.Errorf("the work folder: %w", err)
+		}
 	}
 	dir, err := os.Getwd()
 	if err != nil {
