@@ -83,12 +83,12 @@ func sayCatalog(c catalogView) string {
 		of = "of kind " + c.Kind
 	}
 	if c.Text != "" {
-		return tell.Sentence(what + " " + of + " with “" + c.Text + "”")
+		return tell.Sentence(tell.Capital(what) + " " + of + " with “" + c.Text + "”")
 	}
 	if c.Next != "" {
-		return tell.Sentence(what + " " + of + " by name; search finds the others")
+		return tell.Sentence(tell.Capital(what) + " " + of + " by name; search finds the others")
 	}
-	return tell.Sentence(what + " " + of)
+	return tell.Sentence(tell.Capital(what) + " " + of)
 }
 
 // relationGroup is the targets of one type of relation.

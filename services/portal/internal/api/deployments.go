@@ -53,6 +53,7 @@ func sayDeployments(view deploymentsView, counts map[tell.State]int) (string, te
 	state := tell.Succeeded
 	parts := []string{fmt.Sprintf("%d of the last %d%s succeeded", counts[tell.Succeeded], len(view.Rows), view.Filter)}
 	if n := counts[tell.Failed]; n > 0 {
+		state = tell.Quiet
 		parts = append(parts, fmt.Sprintf("%d failed or %s denied", n, map[bool]string{true: "was", false: "were"}[n == 1]))
 	}
 	if n := counts[tell.Attention]; n > 0 {
@@ -151,7 +152,7 @@ func (s *Site) deployment(v *visit) (page.View, error) {
 			}
 		}
 		if step.Why != "" && len(d.LogTail) > 0 {
-			step.Lines = d.LogTail
+			step.Lines = tell.Folded(d.LogTail)
 		}
 		if step.UndoNote != "" {
 			view.Undone = append([]string{step.UndoNote}, view.Undone...)
@@ -159,7 +160,7 @@ func (s *Site) deployment(v *visit) (page.View, error) {
 	}
 	view.Older = view.Over && d.Outcome == "done" && d.PreviousSet != "" && view.Current != nil && view.Current.Deployment == d.ID
 	view.Say = sayDeployment(view, v.now)
-	name := tell.Release(d.Version, d.Artifact) + " of " + d.Workload + " to " + d.Environment
+	name := d.Workload + " " + tell.Release(d.Version, d.Artifact) + " to " + d.Environment
 	out := page.View{
 		Template: "deployment", Title: name, Section: "deployments", Content: view,
 		Crumbs: []page.Crumb{{Label: "Deployments", Href: "/deployments"}, {Label: d.Workload, Href: page.EntityPath("component:" + d.Workload)}, {Label: d.Environment, Href: environmentPath(project, d.Environment)}},
@@ -183,15 +184,7 @@ func stepsOf(o client.Operation, now time.Time) []stepRow {
 	var out []stepRow
 	for _, st := range o.Steps {
 		row := stepRow{Step: st, Mark: tell.OfStep(st), Stuck: tell.Stuck(st)}
-		if st.StartedAt != nil {
-			end := now
-			if st.FinishedAt != nil {
-				end = *st.FinishedAt
-			} else if o.FinishedAt != nil {
-				end = *o.FinishedAt
-			}
-			row.Took = tell.Span(end.Sub(*st.StartedAt))
-		}
+		row.Took = took(o, st, now)
 		failed := o.Failure != nil && o.Failure.Step == st.ID
 		if failed && row.Mark.State == tell.Quiet {
 			row.Mark = tell.Mark{State: tell.Failed, Word: "failed"}
@@ -199,12 +192,30 @@ func stepsOf(o client.Operation, now time.Time) []stepRow {
 		if st.Reason != "" && (failed || row.Mark.State == tell.Failed || row.Mark.State == tell.Attention) {
 			row.Why = tell.FirstLine(st.Reason)
 			if rest := strings.TrimSpace(strings.TrimPrefix(st.Reason, row.Why)); rest != "" {
-				row.Lines = strings.Split(rest, "\n")
+				row.Lines = tell.Folded(strings.Split(rest, "\n"))
 			}
 		}
 		out = append(out, row)
 	}
 	return out
+}
+
+// took is how long a step's Do took, by the journal: what its undo took later
+// is no part of it.
+func took(o client.Operation, st client.Step, now time.Time) string {
+	if st.StartedAt == nil {
+		return ""
+	}
+	end := now
+	if st.FinishedAt != nil {
+		end = *st.FinishedAt
+	}
+	for _, j := range o.Journal {
+		if j.Step == st.ID && j.Direction == "do" && (j.What == "done" || j.What == "failed") {
+			end = j.At
+		}
+	}
+	return tell.Span(end.Sub(*st.StartedAt))
 }
 
 // sayDeployment is the sentence that has to be understood in five seconds.

@@ -197,7 +197,7 @@ func sayEnvironment(view environmentView, v *visit) string {
 	}
 	text := e.Name + " runs " + tell.And(releases)
 	if len(releases) == 0 {
-		text = "nothing runs in " + e.Name
+		text = "Nothing runs in " + e.Name
 	}
 	text += " on " + tell.Count(len(e.Resources), "resource", "resources")
 	if bad > 0 {

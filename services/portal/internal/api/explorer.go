@@ -22,6 +22,7 @@ func windows() []int { return []int{shown, 1000, 5000} }
 type eventRow struct {
 	client.Event
 	Label   string // the type without what all of them share
+	Pin     string
 	Outside bool
 	Path    string // of the event, "" where it belongs to no story
 	Story   string
@@ -110,12 +111,24 @@ func like(word string) string {
 }
 
 func rowOf(e client.Event) eventRow {
-	row := eventRow{Event: e, Label: strings.TrimPrefix(e.Type, "dev."), Outside: !strings.HasPrefix(e.Source, "/slipway/")}
+	row := eventRow{Event: e, Label: label(e.Type), Outside: !strings.HasPrefix(e.Source, "/slipway/")}
+	row.Pin = pin(client.TimelineEntry{Type: e.Type})
 	if e.CorrelationID != "" {
 		row.Story = page.Path("timelines", e.CorrelationID)
 		row.Path = page.Path("timelines", e.CorrelationID, "events", e.ID)
 	}
 	return row
+}
+
+// label is an event's type without what all of them share and without its
+// version: "deployer.deployment.failed", "cdevents.service.deployed".
+func label(eventType string) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(eventType, "dev.slipway."), "dev.")
+	words := strings.Split(text, ".")
+	for len(words) > 1 && strings.Trim(words[len(words)-1], "v0123456789") == "" {
+		words = words[:len(words)-1]
+	}
+	return strings.Join(words, ".")
 }
 
 func sayExplorer(view explorerView, back int) string {
@@ -127,7 +140,7 @@ func sayExplorer(view explorerView, back int) string {
 	case len(view.Rows) == 0:
 		return "No events yet."
 	}
-	return tell.Sentence(fmt.Sprintf("the last %s, newest first", tell.Count(len(view.Rows), "event", "events")))
+	return tell.Sentence(fmt.Sprintf("The last %s, newest first", tell.Count(len(view.Rows), "event", "events")))
 }
 
 type typesView struct {

@@ -199,7 +199,7 @@ func teamsOf(me gateway.Entity) []string {
 func sagaTitle(o client.Operation) string {
 	environment, workload, deploys := strings.Cut(o.Subject, "/")
 	if workload, ok := o.Details["workload"]; ok && o.Kind == "deployment" {
-		return tell.Release(o.Details["version"], o.Details["artifact"]) + " of " + workload + " to " + o.Details["environment"]
+		return workload + " " + tell.Release(o.Details["version"], o.Details["artifact"]) + " to " + o.Details["environment"]
 	}
 	switch {
 	case o.Kind == "environment":
@@ -229,7 +229,7 @@ func parked(o client.Operation) item {
 			why = step.ID + ": " + tell.FirstLine(step.Reason)
 		}
 	}
-	return item{Mark: tell.OfSaga(o), Href: page.Path("sagas", o.ID), Text: tell.Sentence(sagaTitle(o) + " is parked"), Detail: why, At: o.CreatedAt, Story: o.CorrelationID}
+	return item{Mark: tell.OfSaga(o), Href: page.Path("sagas", o.ID), Text: sagaTitle(o) + " is parked", Detail: why, At: o.CreatedAt, Story: o.CorrelationID}
 }
 
 func flying(o client.Operation) item {
@@ -246,7 +246,7 @@ func flying(o client.Operation) item {
 	if at != "" {
 		detail = at + " · " + detail
 	}
-	return item{Mark: tell.OfSaga(o), Href: sagaPath(o), Text: tell.Sentence(sagaTitle(o)), Detail: detail, At: o.CreatedAt, Story: o.CorrelationID}
+	return item{Mark: tell.OfSaga(o), Href: sagaPath(o), Text: sagaTitle(o), Detail: detail, At: o.CreatedAt, Story: o.CorrelationID}
 }
 
 // ailing is what failed last or does not run well: of each workload in each
@@ -267,7 +267,7 @@ func ailing(all whole, undone []client.Operation, now time.Time) []item {
 		}
 		out = append(out, item{
 			Mark: mark, Href: page.Path("projects", d.Project, "deployments", d.ID), At: d.CreatedAt, Story: d.CorrelationID,
-			Text:   tell.Sentence(tell.Release(d.Version, d.Artifact) + " of " + d.Workload + " " + deploymentVerb(d) + " " + d.Environment),
+			Text:   d.Workload + " " + tell.Release(d.Version, d.Artifact) + " " + deploymentVerb(d) + " " + d.Environment,
 			Detail: tell.FirstLine(d.Reason),
 		})
 	}
@@ -276,7 +276,7 @@ func ailing(all whole, undone []client.Operation, now time.Time) []item {
 			if m := tell.OfRunning(r); m.State == tell.Attention || m.State == tell.Failed {
 				out = append(out, item{
 					Mark: m, Href: page.Path("projects", w.Project, "environments", r.Environment), At: r.Since,
-					Text:   tell.Sentence(r.Instance + " in " + r.Environment + " is " + m.Word),
+					Text:   r.Instance + " in " + r.Environment + " is " + m.Word,
 					Detail: tell.FirstLine(r.Reason),
 				})
 			}
@@ -293,7 +293,7 @@ func ailing(all whole, undone []client.Operation, now time.Time) []item {
 			detail = o.Failure.Step + ": " + tell.FirstLine(o.Failure.Reason)
 		}
 		out = append(out, item{Mark: tell.OfSaga(o), Href: page.Path("sagas", o.ID), At: o.CreatedAt, Story: o.CorrelationID,
-			Text: tell.Sentence("environment " + o.Subject + " could not be made"), Detail: detail})
+			Text: "environment " + o.Subject + " could not be made", Detail: detail})
 	}
 	slices.SortStableFunc(out, func(a, b item) int { return b.At.Compare(a.At) })
 	return out[:min(len(out), 20)]
@@ -317,7 +317,7 @@ func expiring(all []gateway.Environment, now time.Time) []item {
 		}
 		out = append(out, item{
 			Mark: tell.Mark{State: tell.Attention, Word: "expires"}, Href: environmentPath(e.Project, e.Name), At: *e.ExpiresAt, Until: true,
-			Text:   tell.Sentence(e.Name + ", " + e.Type + " of " + e.Project),
+			Text:   e.Name + ", " + e.Type + " of " + e.Project,
 			Detail: tell.Count(len(e.Resources), "resource", "resources") + ", made by " + tell.Name(e.CreatedBy),
 		})
 	}
@@ -382,5 +382,5 @@ func sayFront(f frontView) (string, tell.State) {
 	if n := len(f.Expiring); n > 0 {
 		parts = append(parts, tell.Count(n, "environment expires", "environments expire")+" within a day")
 	}
-	return tell.Sentence(tell.And(parts)), state
+	return tell.Sentence(tell.Capital(tell.And(parts))), state
 }

@@ -43,8 +43,7 @@ func (s *Site) sagas(v *visit) (page.View, error) {
 	view := sagasView{}
 	stuck, flight := 0, 0
 	for _, o := range found.Items {
-		row := sagaRow{Operation: o, Mark: tell.OfSaga(o), Title: tell.Sentence(sagaTitle(o))}
-		row.Title = strings.TrimSuffix(row.Title, ".")
+		row := sagaRow{Operation: o, Mark: tell.OfSaga(o), Title: sagaTitle(o)}
 		if o.Failure != nil {
 			row.Why = tell.FirstLine(o.Failure.Reason)
 			if o.Failure.Step != "" {
@@ -79,7 +78,7 @@ func (s *Site) sagas(v *visit) (page.View, error) {
 	default:
 		view.Say, view.State = "Nothing is at work and nothing is stuck", tell.Succeeded
 	}
-	view.Say = tell.Sentence(view.Say)
+	view.Say = tell.Sentence(tell.Capital(view.Say))
 	return page.View{
 		Template: "sagas", Title: "Sagas", Section: "sagas", Watch: address("/live", "watch", "all", "project", project), Content: view,
 		Commands: []page.Command{{Line: "slipway saga list", Does: "the same"}},
@@ -108,7 +107,7 @@ func (s *Site) saga(v *visit) (page.View, error) {
 	if err != nil {
 		return page.View{}, err
 	}
-	view := sagaView{Operation: o, Mark: tell.OfSaga(o), Title: strings.TrimSuffix(tell.Sentence(sagaTitle(o)), "."), Steps: stepsOf(o, v.now), Open: !o.Over() || o.Status == client.StatusParked}
+	view := sagaView{Operation: o, Mark: tell.OfSaga(o), Title: sagaTitle(o), Steps: stepsOf(o, v.now), Open: !o.Over() || o.Status == client.StatusParked}
 	for _, j := range o.Journal {
 		view.Journal = append(view.Journal, journalRow{j, tell.OfJournal(j)})
 	}
@@ -155,7 +154,7 @@ func saySaga(view sagaView) string {
 		if o.Failure != nil && o.Failure.Step != "" {
 			at = "failed at " + o.Failure.Step
 		}
-		return tell.Sentence(at + " and undone in " + took + "; nothing was left behind")
+		return tell.Sentence(tell.Capital(at) + " and undone in " + took + "; nothing was left behind")
 	case client.StatusParked:
 		var stuck []string
 		for _, st := range view.Steps {
@@ -163,12 +162,12 @@ func saySaga(view sagaView) string {
 				stuck = append(stuck, st.ID)
 			}
 		}
-		return tell.Sentence("parked: " + tell.And(stuck) + " cannot go on without a person. Look what is there, then retry, skip or adopt")
+		return tell.Sentence("Parked: " + tell.And(stuck) + " cannot go on without a person. Look what is there, then retry, skip or adopt")
 	case client.StatusUndoing:
 		return "It failed and is being undone, in reverse order of dependence."
 	}
 	f := flying(o)
-	return tell.Sentence("at work: " + f.Detail)
+	return tell.Sentence("At work: " + f.Detail)
 }
 
 func (s *Site) settle(v *visit) error {

@@ -17,28 +17,32 @@ import (
 // functions are what templates may call.
 func (p *Pages) functions() template.FuncMap {
 	return template.FuncMap{
-		"asset":    p.AssetPath,
-		"ago":      func(t any) template.HTML { return p.when(t, tell.Ago) },
-		"in":       func(t any) template.HTML { return p.when(t, tell.In) },
-		"span":     tell.Span,
-		"ms":       func(n int64) string { return tell.Span(time.Duration(n) * time.Millisecond) },
-		"short":    tell.Short,
-		"release":  tell.Release,
-		"name":     tell.Name,
-		"first":    tell.FirstLine,
-		"rest":     rest,
-		"person":   person,
-		"path":     Path,
-		"entity":   EntityPath,
-		"markof":   markOf,
-		"clock":    clockTime,
-		"state":    func(s, word any) tell.Mark { return tell.Mark{State: tell.State(fmt.Sprint(s)), Word: fmt.Sprint(word)} },
+		"asset":   p.AssetPath,
+		"ago":     func(t any) template.HTML { return p.when(t, tell.Ago) },
+		"in":      func(t any) template.HTML { return p.when(t, tell.In) },
+		"span":    tell.Span,
+		"ms":      func(n int64) string { return tell.Span(time.Duration(n) * time.Millisecond) },
+		"short":   tell.Short,
+		"release": tell.Release,
+		"name":    tell.Name,
+		"first":   tell.FirstLine,
+		"rest":    rest,
+		"person":  person,
+		"path":    Path,
+		"entity":  EntityPath,
+		"markof":  markOf,
+		"clock":   p.clockTime,
+		"state": func(s, word any) tell.Mark {
+			return tell.Mark{State: tell.State(fmt.Sprint(s)), Word: fmt.Sprint(word)}
+		},
 		"value":    value,
 		"sorted":   sorted,
 		"join":     func(words []string) string { return strings.Join(words, ", ") },
 		"lower":    strings.ToLower,
 		"domid":    domID,
 		"sentence": tell.Sentence,
+		"capital":  tell.Capital,
+		"brief":    tell.Brief,
 		"count":    tell.Count,
 		"unix":     unix,
 		"dict":     dict,
@@ -91,14 +95,18 @@ func timeOf(t any) (time.Time, bool) {
 func markOf(d gateway.Deployment) tell.Mark { return tell.OfDeployment(d) }
 
 // clockTime is the time of day to the millisecond, for lines that follow each
-// other fast.
-func clockTime(t any) template.HTML {
+// other fast, and the day where that is not today.
+func (p *Pages) clockTime(t any) template.HTML {
 	at, ok := timeOf(t)
 	if !ok {
 		return ""
 	}
+	form := "15:04:05.000"
+	if p.clock().Sub(at) > 20*time.Hour {
+		form = "2 Jan 15:04:05"
+	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // times only
-		at.UTC().Format(time.RFC3339Nano), tell.Exact(at), at.UTC().Format("15:04:05.000")))
+		at.UTC().Format(time.RFC3339Nano), tell.Exact(at), at.UTC().Format(form)))
 }
 
 // unix is what a column of times is sorted by.

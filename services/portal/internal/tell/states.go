@@ -151,8 +151,6 @@ func OfJournal(j client.JournalEntry) Mark {
 		return Mark{Failed, j.What}
 	case "undoing", "parked", "retrying":
 		return Mark{Attention, j.What}
-	case "started":
-		return Mark{Running, j.What}
 	}
 	return Mark{Quiet, j.What}
 }

@@ -129,6 +129,41 @@ func FirstLine(text string) string {
 	return line
 }
 
+// Capital begins a sentence that does not begin with a name.
+func Capital(text string) string {
+	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+		return string(text[0]-32) + text[1:]
+	}
+	return text
+}
+
+// Brief is a value with its digests short: "orders@2d4246".
+func Brief(text string) string {
+	before, digest, found := strings.Cut(text, "sha256:")
+	if !found {
+		return text
+	}
+	return before + Short(digest)
+}
+
+// Folded are lines with those that repeat themselves told once.
+func Folded(lines []string) []string {
+	var out []string
+	for i := 0; i < len(lines); {
+		n := 1
+		for i+n < len(lines) && lines[i+n] == lines[i] {
+			n++
+		}
+		line := lines[i]
+		if n > 1 {
+			line += fmt.Sprintf("   (%d times)", n)
+		}
+		out = append(out, line)
+		i += n
+	}
+	return out
+}
+
 // Count is a number with its noun: "no deployments", "1 deployment".
 func Count(n int, one, many string) string {
 	switch n {
@@ -151,14 +186,12 @@ func And(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// Sentence begins with a capital and ends with a full stop.
+// Sentence ends with a full stop. It does not begin with a capital: what it
+// begins with is mostly a name, and names stay as they are.
 func Sentence(text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return ""
-	}
-	if text[0] >= 'a' && text[0] <= 'z' {
-		text = string(text[0]-32) + text[1:]
 	}
 	if !strings.ContainsRune(".!?:", rune(text[len(text)-1])) {
 		text += "."
