@@ -3,6 +3,7 @@ package mongodb
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
@@ -53,7 +54,22 @@ func (s *Store) fault(err error) error {
 }
 
 func (s *Store) unavailable(err error) error {
-	return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, s.at.shown, err)
+	var none topology.ServerSelectionError
+	if !errors.As(err, &none) {
+		// Its words only: a deadline of ours must not look like one of the caller's,
+		// which would mean that nothing was committed.
+		return fmt.Errorf("%w: %s: %s", store.ErrUnavailable, s.at.shown, err.Error())
+	}
+	// The driver's own words name its whole picture of the servers.
+	var each []string
+	for _, one := range none.Desc.Servers {
+		reason := "is " + one.Kind.String()
+		if one.LastError != nil {
+			reason = one.LastError.Error()
+		}
+		each = append(each, fmt.Sprintf("%s: %s", one.Addr, reason))
+	}
+	return fmt.Errorf("%w: %s: no server there takes writes (%s)", store.ErrUnavailable, s.at.shown, strings.Join(each, "; "))
 }
 
 // uncertain is whether a write that ended with err may have been kept all the

@@ -151,6 +151,7 @@ func TestFault_ErrorsOfTheServer_AreThoseOfTheContract(t *testing.T) {
 		require.ErrorContains(t, s.fault(away), "mongodb://db/x")
 		require.True(t, uncertain(away), "%v", away)
 	}
+	require.NotErrorIs(t, s.fault(context.DeadlineExceeded), context.DeadlineExceeded, "it is not the caller's")
 	other := mongo.CommandError{Code: 2, Message: "bad value"}
 	require.NotErrorIs(t, s.fault(other), store.ErrUnavailable)
 	require.False(t, uncertain(other))
