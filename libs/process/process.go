@@ -39,6 +39,7 @@ type Spec struct {
 	Dir    string            // working folder; "" is the platform's
 	Log    string            // file that standard output and error are appended to; "" discards them
 	Stdin  []byte            // what the process reads on standard input, then end of file; never on disk
+	Input  *os.File          // standard input itself, instead of Stdin: a pipe's end, say; the caller closes it
 	Labels map[string]string // kept in the record, for the caller
 	User   *User             // whom it runs as; nil: as the platform does. Another one takes root
 }
@@ -161,6 +162,9 @@ func (k *Keeper) fork(spec Spec) (pid int, ticks uint64, err error) {
 		}
 		defer log.Close()
 		cmd.Stdout, cmd.Stderr = log, log
+	}
+	if spec.Input != nil {
+		cmd.Stdin = spec.Input
 	}
 	if spec.Stdin != nil {
 		in, err := memoryFile(spec.Stdin)

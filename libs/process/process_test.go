@@ -220,6 +220,22 @@ func TestStart_StandardInputGiven_IsReadToItsEndAndNotKept(t *testing.T) {
 	}
 }
 
+func TestStart_InputOfThePlatforms_EndsWithThePlatform(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	s := spec("x", f.log, "helper-echo")
+	s.Input = r
+	_, err = f.Start(t.Context(), s)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = w.WriteString("told later")
+	require.NoError(t, err)
+	require.NoError(t, w.Close(), "as when the platform dies")
+	require.Equal(t, "told later", f.line(t, "read "))
+}
+
 func TestFind_ProcessEnded_IsNotFoundAndItsExitIsKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

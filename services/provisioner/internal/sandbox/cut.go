@@ -69,10 +69,14 @@ func (s *Sandbox) interruptEngine(m mark, engine process.Member) error {
 func (s *Sandbox) Cut(ctx context.Context, run string, grace time.Duration) error {
 	defer s.lock(run)()
 	m, ok, err := s.newest(run)
-	if err != nil || !ok {
+	if err != nil || !ok || s.isClean(run) {
 		return err
 	}
-	return s.cut(ctx, run, m.UID, grace)
+	if err := s.cut(ctx, run, m.UID, grace); err != nil {
+		return err
+	}
+	s.startSpare(ctx, m)
+	return nil
 }
 
 // cutBecause cuts a phase that uses too much, and writes down why.

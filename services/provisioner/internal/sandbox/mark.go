@@ -17,13 +17,14 @@ var phases = []runner.Phase{runner.Plan, runner.Apply}
 // mark is what is written down of a phase before it is started, and when it is
 // cut. It is nobody's but ours, so it is believed.
 type mark struct {
-	Run     string       `json:"run"`
-	Phase   runner.Phase `json:"phase"`
-	Stack   string       `json:"stack"`
-	UID     int          `json:"uid,omitempty"`
-	At      time.Time    `json:"at"`
-	LogSize int64        `json:"logSize"` // of the log when it began
-	Cut     string       `json:"cut,omitempty"`
+	Run       string       `json:"run"`
+	Phase     runner.Phase `json:"phase"`
+	Operation string       `json:"operation"`
+	Stack     string       `json:"stack"`
+	UID       int          `json:"uid,omitempty"`
+	At        time.Time    `json:"at"`
+	LogSize   int64        `json:"logSize"` // of the log when it began
+	Cut       string       `json:"cut,omitempty"`
 	// Stop: it shall be interrupted. Interrupted: the engine was, by us, because
 	// its runner was gone. An engine is told once.
 	Stop        bool `json:"stop,omitempty"`

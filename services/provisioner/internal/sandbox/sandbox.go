@@ -52,9 +52,10 @@ type Sandbox struct {
 
 	marks sync.Mutex // while one is changed
 
-	mu    sync.Mutex
-	locks map[string]*sync.Mutex // by run: what changes it excludes each other
-	clean map[string]bool        // runs of which nothing lives, as long as nothing is started
+	mu     sync.Mutex
+	locks  map[string]*sync.Mutex // by run: what changes it excludes each other
+	clean  map[string]bool        // runs of which nothing lives, as long as nothing is started
+	spares map[string]*spare      // by run
 }
 
 // Open makes the folder, or opens it with what an earlier platform left in it.
@@ -86,7 +87,7 @@ func Open(c Config) (*Sandbox, error) {
 			return nil, fmt.Errorf("folder of runs: %w", err)
 		}
 	}
-	return &Sandbox{c: c, locks: map[string]*sync.Mutex{}, clean: map[string]bool{}}, nil
+	return &Sandbox{c: c, locks: map[string]*sync.Mutex{}, clean: map[string]bool{}, spares: map[string]*spare{}}, nil
 }
 
 // own makes a folder, or makes sure that the one there is ours alone: its name
@@ -229,7 +230,7 @@ func (s *Sandbox) Remove(run string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cut(ctx, run, m.UID, 0); err != nil {
+	if err := errors.Join(s.dropSpare(ctx, run), s.cut(ctx, run, m.UID, 0)); err != nil {
 		return err
 	}
 	if m.Cut != "" && s.c.Root {
