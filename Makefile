@@ -3,7 +3,7 @@
 
 GO       ?= go
 FUZZTIME ?= 20s
-SERVICES := gateway catalog provisioner deployer policy notifier observer
+SERVICES := gateway catalog provisioner deployer policy notifier observer portal
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 # The race detector needs a C compiler. Where there is none the tests still
@@ -56,7 +56,7 @@ test-crash: ## kill -9 in the middle of sagas, full and read-only disks; needs L
 test-engines: ## the real OpenTofu and Terraform, with kill -9; needs one on PATH, or make opentofu
 	@echo "make test-engines runs on every engine there is: tofu on PATH, bin/tofu (make opentofu), terraform on PATH." >&2
 	@command -v tofu >/dev/null || [ -x bin/tofu ] || command -v terraform >/dev/null || { echo "There is none: run make opentofu (some minutes, needs Go alone), or install OpenTofu or Terraform." >&2; exit 1; }
-	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 20m -count=1 ./services/provisioner/internal/enginetest ./tests/engines/...
+	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 30m -count=1 ./services/provisioner/internal/enginetest ./tests/engines/...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (20s)

@@ -3,7 +3,7 @@
 // cannot be measured, never because a figure is bad: what is bad depends on the
 // machine, and on who asks.
 //
-//	bench [-slipway bin/slipway] [-out tests/bench/latest.json] [-only store,bus,platform]
+//	bench [-slipway bin/slipway] [-out tests/bench/latest.json] [-only store,bus,platform,runs]
 package main
 
 import (
@@ -46,6 +46,7 @@ var parts = []struct {
 	{"store", (*bench).store},
 	{"bus", (*bench).bus},
 	{"platform", (*bench).platform},
+	{"runs", (*bench).runs},
 }
 
 func run(ctx context.Context, args []string, log io.Writer) error {
@@ -103,7 +104,7 @@ func choose(only string) (map[string]bool, error) {
 	}
 	for _, name := range strings.Split(only, ",") {
 		if _, known := chosen[name]; !known {
-			return nil, fmt.Errorf("there is no part %q: store, bus, platform", name)
+			return nil, fmt.Errorf("there is no part %q: store, bus, platform, runs", name)
 		}
 		chosen[name] = true
 	}

@@ -92,7 +92,6 @@ type trial struct {
 	stage
 	number      int
 	environment string
-	resource    string // in it
 	victim      string // platform, runner
 	late        bool   // its gate is opened after the restart, not before
 	op          client.Operation

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/slipway-idp/slipway/tests/platform"
 )
 
 // yard is the folder of the tests' provider: what is really there, and what it
@@ -58,17 +56,6 @@ func (y yard) reached(name string) bool {
 // open takes a gate away.
 func (y yard) open(name string) {
 	_ = os.Remove(filepath.Join(y.dir, "gates", name))
-}
-
-func (y yard) awaitGate(name string) {
-	y.t.Helper()
-	deadline := time.Now().Add(platform.Patience)
-	for !y.reached(name) {
-		if time.Now().After(deadline) {
-			require.FailNow(y.t, "nobody came to the gate "+name)
-		}
-		<-time.After(5 * time.Millisecond)
-	}
 }
 
 // boat is one ship that is there.

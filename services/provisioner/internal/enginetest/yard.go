@@ -165,7 +165,7 @@ func (w world) pass(ctx context.Context, o cty.Value, op, when string) error {
 
 // errDied is what the engine makes of a provider that is gone: what it had done
 // by then is in no state.
-var errDied = errors.New("The plugin encountered an error, and failed to respond to the call.")
+var errDied = errors.New("the provider is gone, and did not answer the call")
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {
@@ -252,7 +252,7 @@ func (s ship) imported(ctx context.Context, w world, id string) (cty.Value, erro
 	none["id"] = cty.StringVal(id)
 	got, err := s.read(ctx, w, cty.ObjectVal(none))
 	if err == nil && got.IsNull() {
-		err = errors.New("Cannot import non-existent remote object")
+		err = errors.New("there is no such ship to import")
 	}
 	return got, err
 }
