@@ -30,9 +30,11 @@ const bucket = "shop.dev.bucket"
 // that have tokens: "token-of-<run>".
 type door struct {
 	*testing.T
-	stacks *stack.Stacks
-	url    string
-	dir    string
+	stacks  *stack.Stacks
+	backend *backend.Backend
+	url     string
+	dir     string
+	stop    func() // ends what open began
 
 	mu     sync.Mutex
 	now    time.Time
@@ -51,21 +53,13 @@ func newDoor(t *testing.T) *door {
 	vault, err := secret.OpenVault(filepath.Join(d.dir, "secret.key"), false)
 	require.NoError(t, err)
 	d.stacks = stack.New(stack.Config{Store: db, Vault: vault, Clock: d.clock, Log: zerolog.Nop()})
-	b := backend.New(backend.Config{
+	d.backend = backend.New(backend.Config{
 		Stacks: d.stacks, Granter: d, Clock: d.clock, Log: zerolog.New(d),
 		Observe: func(_ string, raw []byte) { d.note(&d.seen, string(raw)) },
 		Alive:   func(run string) { d.note(&d.alive, run) },
 	})
-	l, err := backend.Listen(d.dir, zerolog.Nop())
-	require.NoError(t, err)
-	d.url = backend.URL(l)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-done)
-	})
+	d.open()
+	t.Cleanup(func() { d.stop() })
 	for _, name := range []string{bucket, "shop.dev.other"} {
 		_, err = d.stacks.Ensure(t.Context(), events.Cause{}, stack.Identity{Name: name, Project: "shop", Environment: "dev", Resource: name})
 		require.NoError(t, err)
@@ -74,6 +68,21 @@ func newDoor(t *testing.T) *door {
 	d.allow("run-2", true)
 	d.allow("planner", false)
 	return d
+}
+
+// open listens and serves, until stop.
+func (d *door) open() {
+	d.Helper()
+	l, err := backend.Listen(d.dir, zerolog.Nop())
+	require.NoError(d, err)
+	d.url = backend.URL(l)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.backend.Serve(ctx, l) }()
+	d.stop = func() {
+		stop()
+		require.NoError(d, <-done)
+	}
 }
 
 func (d *door) allow(run string, write bool) {

@@ -3,12 +3,14 @@
 package backend_test
 
 import (
-	"context"
+	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,24 +52,28 @@ output "kind" {
 // workshop is a folder in which an engine works for a run.
 type workshop struct {
 	*door
-	engine engine.Engine
-	dir    string
+	engine  engine.Engine
+	dir     string
+	retries string
 }
 
 func (w *workshop) as(run string, args ...string) (string, error) {
 	w.Helper()
-	ctx, cancel := context.WithCancel(w.Context())
-	defer cancel()
-	cmd := exec.CommandContext(ctx, w.engine.Path, args...)
+	cmd := w.command(run, args...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (w *workshop) command(run string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(w.Context(), w.engine.Path, args...)
 	cmd.Dir = w.dir
 	cmd.Env = []string{
 		"PATH=/usr/bin:/bin", "HOME=" + w.dir, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_INPUT=0", "TF_CLI_CONFIG_FILE=" + os.DevNull,
 		"TF_VAR_text=planted-canary",
 		"TF_HTTP_ADDRESS=" + w.url + state, "TF_HTTP_LOCK_ADDRESS=" + w.url + state, "TF_HTTP_UNLOCK_ADDRESS=" + w.url + state,
-		"TF_HTTP_USERNAME=" + run, "TF_HTTP_PASSWORD=token-of-" + run, "TF_HTTP_RETRY_MAX=1", "TF_HTTP_RETRY_WAIT_MIN=0",
+		"TF_HTTP_USERNAME=" + run, "TF_HTTP_PASSWORD=token-of-" + run, "TF_HTTP_RETRY_MAX=" + w.retries, "TF_HTTP_RETRY_WAIT_MIN=1", "TF_HTTP_RETRY_WAIT_MAX=1",
 	}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return cmd
 }
 
 func (w *workshop) must(run string, args ...string) string {
@@ -82,24 +88,80 @@ func told(out string) string {
 	return strings.Join(strings.Fields(regexp.MustCompile(`\x1b\[[0-9;]*m|[╷│╵]`).ReplaceAllString(out, "")), " ")
 }
 
-func TestReal_ApplyLockConflictUnlockDestroy(t *testing.T) {
-	t.Parallel()
+// onEach tries something with every engine on this machine, in a folder with a
+// module that is initialised.
+func onEach(t *testing.T, module, retries string, try func(*workshop)) {
+	t.Helper()
 	all, err := (&engine.Finder{Path: os.Getenv("PATH"), Beside: os.Getenv("SLIPWAY_ENGINES")}).All(t.Context())
 	require.NoError(t, err)
 	require.NotEmpty(t, all, engine.ErrNone.Error())
 	for _, e := range all {
 		t.Run(e.String(), func(t *testing.T) {
 			t.Parallel()
-			w := &workshop{door: newDoor(t), engine: e, dir: t.TempDir()}
+			w := &workshop{door: newDoor(t), engine: e, dir: t.TempDir(), retries: retries}
 			require.NoError(t, os.WriteFile(filepath.Join(w.dir, "main.tf"), []byte(module), 0o600))
 			w.must("run-1", "init", "-no-color")
-			w.applies()
-			w.isHeld()
-			w.mayOnlyPlan()
-			w.losesItsLock()
-			w.destroys()
+			try(w)
 		})
 	}
+}
+
+func TestReal_ApplyLockConflictUnlockDestroy(t *testing.T) {
+	t.Parallel()
+	onEach(t, module, "1", func(w *workshop) {
+		w.applies()
+		w.isHeld()
+		w.mayOnlyPlan()
+		w.losesItsLock()
+		w.destroys()
+	})
+}
+
+// slow waits in the middle, until somebody opens the gate.
+const slow = `
+terraform {
+  backend "http" {}
+}
+resource "terraform_data" "folder" {
+  input = "made"
+  provisioner "local-exec" {
+    command = "echo > started; cat gate"
+  }
+}
+`
+
+func TestReal_PlatformAwayWhileAnEngineApplies_ItsStateArrivesAtTheSamePort(t *testing.T) {
+	t.Parallel()
+	onEach(t, slow, "30", func(w *workshop) {
+		gate, started := filepath.Join(w.dir, "gate"), filepath.Join(w.dir, "started")
+		require.NoError(w, syscall.Mkfifo(gate, 0o600))
+		require.NoError(w, syscall.Mkfifo(started, 0o600))
+		cmd := w.command("run-1", "apply", "-auto-approve", "-no-color")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		require.NoError(w, cmd.Start())
+		_, err := os.ReadFile(started)
+		require.NoError(w, err)
+
+		before := w.url
+		w.stop()
+		nobody, err := net.Listen("tcp", strings.TrimPrefix(before, "http://"))
+		require.NoError(w, err)
+		require.NoError(w, os.WriteFile(gate, []byte("go on\n"), 0))
+		call, err := nobody.Accept() // the engine brings its state, and finds nobody
+		require.NoError(w, err)
+		require.NoError(w, call.Close())
+		require.NoError(w, nobody.Close())
+		w.open()
+		require.Equal(w, before, w.url)
+		require.NoError(w, cmd.Wait(), out.String())
+
+		st, err := w.stacks.Get(w.Context(), bucket)
+		require.NoError(w, err)
+		require.Equal(w, 1, st.Version.Resources)
+		require.Nil(w, st.Lock)
+		require.NoFileExists(w, filepath.Join(w.dir, "errored.tfstate"))
+	})
 }
 
 func (w *workshop) applies() {
