@@ -26,7 +26,7 @@ func ReadFolder(dir string, l Limits, skip func(name string) bool) (Tree, error)
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	b := builder{limits: l, seen: map[string]bool{}}
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {

@@ -234,7 +234,7 @@ func (s *session) fetch(store *filesystem.Storage, commit plumbing.Hash) error {
 	if err != nil {
 		return s.failed(err)
 	}
-	defer answer.Close()
+	defer func() { _ = answer.Close() }()
 	var pack io.Reader = answer
 	switch {
 	case req.Capabilities.Supports(capability.Sideband64k):
