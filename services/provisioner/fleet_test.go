@@ -41,9 +41,11 @@ func newFleet(t *testing.T) *fleet {
 	f := &fleet{platform: &platform{}, yard: t.TempDir(), runs: filepath.Join(t.TempDir(), "runs")}
 	require.NoError(t, os.MkdirAll(filepath.Join(f.yard, "gates"), 0o755))
 	bin := t.TempDir()
-	enginetest.Install(t, bin, engine.Tofu)
+	program, err := built()
+	require.NoError(t, err)
+	enginetest.Link(t, program, bin, engine.Tofu)
 	f.Platform = servicetest.New(t, provisioner.Name, func(d service.Deps) (service.Service, error) {
-		d.Log, d.Clock, d.Executable = zerolog.New(f), f.clock, []string{os.Args[0]}
+		d.Log, d.Clock, d.Executable = zerolog.New(f), f.clock, []string{program}
 		return provisioner.New(provisioner.Config{Deps: d, UndoDeadline: 2 * time.Second, Options: provisioner.Options{
 			Runs: provisioner.RunOptions{Dir: f.runs, UIDs: -1, Path: bin, Grace: 3 * time.Second, DriftEvery: -1},
 		}})
@@ -137,7 +139,7 @@ func (f *fleet) gate(name, text string) (open func()) {
 func (f *fleet) reached(name string) {
 	f.T.Helper()
 	path := filepath.Join(f.yard, "gates", name+".reached")
-	require.Eventually(f.T, func() bool { _, err := os.Stat(path); return err == nil }, 20*time.Second, 5*time.Millisecond, "nobody reached gate %s\n%s", name, f.logged())
+	require.Eventually(f.T, func() bool { _, err := os.Stat(path); return err == nil }, time.Minute, 5*time.Millisecond, "nobody reached gate %s\n%s", name, f.logged())
 }
 
 // ships are the names of those that are really there, sorted.

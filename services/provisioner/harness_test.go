@@ -226,7 +226,7 @@ func (p *platform) end(id string) sagaapi.Operation {
 	require.Eventually(p.T, func() bool {
 		p.ok(http.StatusOK, http.MethodGet, "/api/v1/operations/"+id, nil, &op)
 		return op.Status.Over() || op.Status == "parked"
-	}, 15*time.Second, 5*time.Millisecond, "operation %s", id)
+	}, time.Minute, 5*time.Millisecond, "operation %s", id)
 	return op
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 
 // The test binary is the program that the service starts resources with.
 func TestMain(m *testing.M) {
-	enginetest.Main()
+	// Modules are carried out by a small program, built once where a test needs it.
 	for _, h := range provisioner.Hidden() {
 		if len(os.Args) > 1 && os.Args[1] == h.Name {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -35,8 +36,19 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "slipway-engine-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
+
+// built is the fake engine and the runner, built when it is first asked for.
+var built func() (string, error)
 
 func (p *platform) ports(environment string) []string {
 	p.T.Helper()

@@ -121,6 +121,9 @@ func TestRun_InterruptedWhileItDestroys_IsDestroyedInTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, gate := range []string{"one.read.before", "one.delete.before", "one.delete.after"} {
 		for name, interrupt := range interruptions {
+			if gate != "one.delete.before" && name != "platform away, runner killed" && name != "platform restarted" {
+				continue // the rest of them is for make test-engines
+			}
 			t.Run(gate+" "+name, func(t *testing.T) {
 				t.Parallel()
 				f := newFleet(t)
@@ -214,7 +217,7 @@ func (f *fleet) nothingLeft(status saga.Status) {
 		}
 	}
 	require.LessOrEqual(f.T, creates, 1, "%v", f.ledger())
-	require.Eventually(f.T, func() bool { return len(f.processes("runner"))+len(f.processes("engine")) == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(f.T, func() bool { return len(f.processes("runner"))+len(f.processes("engine")) == 0 }, time.Minute, 10*time.Millisecond)
 	left, err := filepath.Glob(filepath.Join(f.runs, "work", "*"))
 	require.NoError(f.T, err)
 	require.Empty(f.T, left)

@@ -70,7 +70,7 @@ func (f *fleet) awaitRun(status string) runView {
 		}
 		last = all[len(all)-1]
 		return last.Status == status
-	}, 20*time.Second, 5*time.Millisecond, "no run is %s\n%s", status, f.logged())
+	}, time.Minute, 5*time.Millisecond, "no run is %s\n%s", status, f.logged())
 	return last
 }
 
@@ -328,8 +328,8 @@ func TestModule_Drifted_IsToldOnceAndNotMended(t *testing.T) {
 		f.ok(http.StatusAccepted, http.MethodPost, "/api/v1/projects/shop/resources/pr-1/one/drift", nil, nil)
 		require.Eventually(t, func() bool {
 			d, _ := f.resource("pr-1", "one")["drift"].(map[string]any)
-			return d != nil && d["asked"] == nil
-		}, 20*time.Second, 10*time.Millisecond)
+			return d != nil && d["asked"] == nil && d["lookedAt"] != nil
+		}, time.Minute, 10*time.Millisecond)
 	}
 	require.Len(t, f.platform.all("resource.drifted"), 1)
 	st, err := f.stacks().Get(t.Context(), "shop.pr-1.one")
