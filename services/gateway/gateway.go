@@ -49,6 +49,9 @@ type Config struct {
 	// deployer, policy, notifier, observer. What asks for one that is not here
 	// is answered 503.
 	Owners map[string]service.Owner
+	// Portal is where the pages for people are; without one the gateway has a
+	// plain front page.
+	Portal *service.Owner
 	// AdminToken is the first admin's, made by NewToken; "" makes none.
 	AdminToken string
 	// Random is where tokens come from: crypto/rand.Reader.
@@ -114,6 +117,11 @@ func New(c Config) (*Service, error) {
 		Log:         c.Log,
 		Heartbeat:   cmp.Or(c.Heartbeat, 15*time.Second),
 		SlowClient:  cmp.Or(c.SlowClient, 10*time.Second),
+	}
+	if c.Portal != nil {
+		if surface.Portal, err = proxy.Portal(c.Portal.BaseURL, c.Portal.Transport); err != nil {
+			return nil, err
+		}
 	}
 	s.api = surface.Handler()
 	return s, nil

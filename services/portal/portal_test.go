@@ -322,12 +322,20 @@ func TestForms_WithoutProofOrFromElsewhere_DoNothing(t *testing.T) {
 	good := url.Values{"csrf": {s.proof("/sagas/env-0000000000000000000c")}, "do": {"retry"}}
 	stranger := signedIn(t)
 	for name, try := range map[string]func() answer{
-		"no proof":     func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}}) },
-		"a wrong one":  func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}, "csrf": {"x"}}) },
-		"another's":    func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}, "csrf": {stranger.proof("/sagas/env-0000000000000000000c")}}) },
-		"another site": func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", good, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site") },
-		"same site":    func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", good, "Sec-Fetch-Site", "same-site") },
-		"sign in":      func() answer { return newSite(t).do("POST", "/signin", url.Values{"token": {token}}) },
+		"no proof": func() answer { return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}}) },
+		"a wrong one": func() answer {
+			return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}, "csrf": {"x"}})
+		},
+		"another's": func() answer {
+			return s.do("POST", "/sagas/env-0000000000000000000c", url.Values{"do": {"retry"}, "csrf": {stranger.proof("/sagas/env-0000000000000000000c")}})
+		},
+		"another site": func() answer {
+			return s.do("POST", "/sagas/env-0000000000000000000c", good, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+		},
+		"same site": func() answer {
+			return s.do("POST", "/sagas/env-0000000000000000000c", good, "Sec-Fetch-Site", "same-site")
+		},
+		"sign in": func() answer { return newSite(t).do("POST", "/signin", url.Values{"token": {token}}) },
 	} {
 		a := try()
 		require.Equal(t, http.StatusForbidden, a.status, name)

@@ -14,7 +14,7 @@ import (
 func main() {
 	owners := []string{"catalog", "provisioner", "deployer", "policy", "notifier", "observer"}
 	settings := []service.Setting{{Name: "admin-token", Usage: "the first admin's token", Secret: true, Check: checkToken}}
-	for _, name := range owners {
+	for _, name := range append(owners, "portal") {
 		settings = append(settings, service.Setting{Name: name + "-url", Usage: "where " + name + " serves HTTP", Check: checkURL})
 	}
 	os.Exit(service.Main(service.Program{
@@ -26,6 +26,9 @@ func main() {
 				if address := s.Get(name + "-url"); address != "" {
 					c.Owners[name] = service.Owner{BaseURL: address}
 				}
+			}
+			if address := s.Get("portal-url"); address != "" {
+				c.Portal = &service.Owner{BaseURL: address}
 			}
 			return gateway.New(c)
 		},

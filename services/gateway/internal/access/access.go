@@ -58,6 +58,9 @@ func Needs(r *http.Request) Permission {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	if Page(r.URL.Path) {
+		return Public
+	}
 	for _, rule := range rules() {
 		if rule.method != "" && rule.method != method {
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/slipway-idp/slipway/libs/bus"
 	"github.com/slipway-idp/slipway/libs/httpapi"
+	"github.com/slipway-idp/slipway/services/gateway/internal/access"
 	"github.com/slipway-idp/slipway/services/gateway/internal/apply"
 	"github.com/slipway-idp/slipway/services/gateway/internal/intake"
 	"github.com/slipway-idp/slipway/services/gateway/internal/proxy"
@@ -41,7 +42,8 @@ type API struct {
 	Owners      *proxy.Owners
 	Projects    *proxy.Projects
 	DeadLetters DeadLetters
-	OpenAPI     []byte // the gateway's own document
+	Portal      http.Handler // pages for people; nil is without
+	OpenAPI     []byte       // the gateway's own document
 	Version     string
 	Clock       func() time.Time
 	Log         zerolog.Logger
@@ -114,6 +116,11 @@ func newCorrelation() string {
 	return hex.EncodeToString(raw)
 }
 
-func (a *API) nothing(_ http.ResponseWriter, r *http.Request) error {
+// nothing is where no path of the API is: a page of the portal, or nothing.
+func (a *API) nothing(w http.ResponseWriter, r *http.Request) error {
+	if a.Portal != nil && access.Page(r.URL.Path) {
+		a.Portal.ServeHTTP(w, r)
+		return nil
+	}
 	return httpapi.NotFound("page", r.URL.Path, "GET /openapi.yaml lists what there is.")
 }

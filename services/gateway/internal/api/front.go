@@ -12,6 +12,10 @@ var frontText string
 // front is a plain page for a browser that comes by: what this is, where the
 // contracts are, what to type. The portal takes its place when there is one.
 func (a *API) front(w http.ResponseWriter, r *http.Request) error {
+	if a.Portal != nil {
+		a.Portal.ServeHTTP(w, r)
+		return nil
+	}
 	page, err := template.New("front").Parse(frontText)
 	if err != nil {
 		return err

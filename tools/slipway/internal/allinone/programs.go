@@ -10,13 +10,14 @@ import (
 	"github.com/slipway-idp/slipway/libs/service"
 
 	"github.com/slipway-idp/slipway/services/gateway"
+	"github.com/slipway-idp/slipway/services/portal"
 	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
 // programs are the services as slipway serve runs them: the same as in one
 // process, with the gateway told by its settings where the owners are.
 func programs(version string) []service.Program {
-	all := []service.Program{gatewayProgram(version)}
+	all := []service.Program{gatewayProgram(version), portal.Program(version)}
 	for _, o := range owners() {
 		p := service.Program{
 			Name: o.name,
@@ -42,7 +43,9 @@ func gatewayProgram(version string) service.Program {
 			Name: "owner-" + o.name, Usage: "where " + o.name + " serves HTTP, as a URL", Check: checkURL,
 		})
 	}
-	p.Settings = append(p.Settings, service.Setting{Name: "admin-token", Usage: "token of the first admin", Secret: true})
+	p.Settings = append(p.Settings,
+		service.Setting{Name: "portal-url", Usage: "where the portal serves HTTP, as a URL; without it there are no pages", Check: checkURL},
+		service.Setting{Name: "admin-token", Usage: "token of the first admin", Secret: true})
 	transport := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}
 	p.New = func(d service.Deps, s service.Settings) (service.Service, error) {
 		at := map[string]service.Owner{}
@@ -58,7 +61,11 @@ func gatewayProgram(version string) service.Program {
 		if err := errors.Join(missing...); err != nil {
 			return nil, err
 		}
-		return newGateway(d, at, s.Get("admin-token"), version)
+		var pages *service.Owner
+		if u := s.Get("portal-url"); u != "" {
+			pages = &service.Owner{BaseURL: u, Transport: transport}
+		}
+		return newGateway(d, at, pages, s.Get("admin-token"), version)
 	}
 	return p
 }

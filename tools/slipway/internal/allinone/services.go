@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-idp/slipway/services/notifier"
 	"github.com/slipway-idp/slipway/services/observer"
 	"github.com/slipway-idp/slipway/services/policy"
+	"github.com/slipway-idp/slipway/services/portal"
 	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
@@ -46,8 +47,13 @@ func owners() []owner {
 	}
 }
 
-func newGateway(d service.Deps, owners map[string]service.Owner, adminToken, version string) (service.Service, error) {
-	return gateway.New(gateway.Config{Deps: d, Owners: owners, AdminToken: adminToken, Random: rand.Reader, Version: version})
+func newGateway(d service.Deps, owners map[string]service.Owner, pages *service.Owner, adminToken, version string) (service.Service, error) {
+	return gateway.New(gateway.Config{Deps: d, Owners: owners, Portal: pages, AdminToken: adminToken, Random: rand.Reader, Version: version})
+}
+
+// newPortal makes the pages for people, which ask the public API at address.
+func newPortal(d service.Deps, address, version string) (service.Service, error) {
+	return portal.New(portal.Config{Deps: d, Gateway: service.Owner{BaseURL: address}, Version: version})
 }
 
 func newAdminToken() (string, error) { return gateway.NewToken(rand.Reader) }

@@ -23,6 +23,7 @@ import (
 	"github.com/slipway-idp/slipway/libs/store/sqlite"
 
 	"github.com/slipway-idp/slipway/services/gateway"
+	"github.com/slipway-idp/slipway/services/portal"
 	"github.com/slipway-idp/slipway/services/provisioner"
 )
 
@@ -228,7 +229,11 @@ func (p *platform) run(ctx context.Context, public net.Listener, ready func(ingr
 	if err != nil {
 		return fmt.Errorf("%s: %w", gateway.Name, err)
 	}
-	edge, err := newGateway(d, p.owners, token, p.options.Version)
+	pages, err := p.addPortal(&g, "http://"+public.Addr().String())
+	if err != nil {
+		return fmt.Errorf("%s: %w", portal.Name, err)
+	}
+	edge, err := newGateway(d, p.owners, pages, token, p.options.Version)
 	if err != nil {
 		return fmt.Errorf("%s: %w", gateway.Name, err)
 	}
@@ -249,6 +254,25 @@ func (p *platform) run(ctx context.Context, public net.Listener, ready func(ingr
 		return both.Run(ctx)
 	})
 	return g.Run(ctx)
+}
+
+// addPortal adds the portal to what runs: a client of the public API at
+// address, which needs no bus and no store.
+func (p *platform) addPortal(g *service.Group, address string) (*service.Owner, error) {
+	own, err := p.dir.sub(portal.Name)
+	if err != nil {
+		return nil, err
+	}
+	l := service.NewMemoryListener(portal.Name)
+	svc, err := newPortal(service.Deps{
+		Name: portal.Name, Listener: l, Log: p.options.Log.With().Str("service", portal.Name).Logger(), Clock: time.Now, DataDir: own,
+	}, address, p.options.Version)
+	if err != nil {
+		return nil, err
+	}
+	g.Add(portal.Name, svc.Run)
+	at := l.Owner()
+	return &at, nil
 }
 
 func (p *platform) awaitOwners(ctx context.Context) error {
