@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,21 +32,19 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
 )
 
-// The test binary is the engine and the runner too.
 func TestMain(m *testing.M) {
-	enginetest.Main()
-	if len(os.Args) > 1 && os.Args[1] == runner.Command {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		err := runner.Serve(ctx, os.Args[2:], os.Stdin, os.Stdout)
-		stop()
-		if err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
+	dir, err := os.MkdirTemp("", "slipway-engine-")
+	if err != nil {
+		panic(err)
 	}
-	os.Exit(m.Run())
+	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
+
+// built is the fake engine and the runner, built when it is first asked for.
+var built func() (string, error)
 
 // world is everything below the driver, on disk; what is open of it can be
 // closed and opened again, as when the platform is restarted.
@@ -85,7 +82,9 @@ func (w *world) sandbox() *sandbox.Sandbox {
 	w.t.Helper()
 	keeper, err := process.Open(filepath.Join(w.dir, "processes"), process.Options{})
 	require.NoError(w.t, err)
-	box, err := sandbox.Open(sandbox.Config{Dir: filepath.Join(w.dir, "runs"), Keeper: keeper, Executable: []string{os.Args[0]}})
+	program, err := built()
+	require.NoError(w.t, err)
+	box, err := sandbox.Open(sandbox.Config{Dir: filepath.Join(w.dir, "runs"), Keeper: keeper, Executable: []string{program}})
 	require.NoError(w.t, err)
 	return box
 }
