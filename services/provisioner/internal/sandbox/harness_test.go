@@ -66,7 +66,7 @@ func on(t *testing.T, engines []engine.Engine, run func(t *testing.T, b *bench))
 // lastUID: nobody else on a machine has these, another run of the tests neither.
 var lastUID atomic.Int64
 
-func nextUID() int { return 30_000_000 + os.Getpid()*200 + int(lastUID.Add(1)) }
+func nextUID() int { return 1_000_000_000 + os.Getpid()*200 + int(lastUID.Add(1)) }
 
 // bench is a sandbox with one run.
 type bench struct {

@@ -80,10 +80,14 @@ func (s *Sandbox) process(m mark) (process.Spec, error) {
 			return process.Spec{}, fmt.Errorf("the runner's program: %w", err)
 		}
 	}
+	tmp, err := s.temporary()
+	if err != nil {
+		return process.Spec{}, fmt.Errorf("the runner's temporary folder: %w", err)
+	}
 	spec := process.Spec{
 		ID: m.process(), Argv: argv, Dir: s.work(m.Run), Log: s.Log(m.Run),
 		// It mostly waits; what it is told is on standard input.
-		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB"},
+		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB", "TMPDIR=" + tmp},
 		Labels: map[string]string{"run": m.Run, "phase": string(m.Phase), "stack": m.Stack},
 	}
 	if s.c.Root {
