@@ -141,6 +141,10 @@ func (l listener) config() natsjs.ConsumerConfig {
 		MaxDeliver:     -1, // giving up is ours, before the handler is called
 		MaxAckPending:  maxAckPending,
 	}
+	if len(l.subjects) == 1 {
+		// So named in the request's subject, where permissions can see it.
+		c.FilterSubject, c.FilterSubjects = l.subjects[0], nil
+	}
 	if l.history {
 		c.DeliverPolicy = natsjs.DeliverAllPolicy
 	}

@@ -75,6 +75,7 @@ func CommonSettings() []Setting {
 		{Name: "nats-user", Usage: "user at the NATS server"},
 		{Name: "nats-password", Usage: "its password", Secret: true},
 		{Name: "nats-creds", Usage: "NATS credentials file"},
+		{Name: "nats-inbox-prefix", Usage: "where replies arrive, for a user who may listen nowhere else (default _INBOX)"},
 		{Name: "store", Default: "sqlite:data", Usage: "where state is kept: sqlite:DIR or mongodb://…; a password belongs into the variable, not on the command line", Check: checkStore, Show: showStore},
 		{Name: "data", Default: "data", Usage: "folder for what is not in the store"},
 		{Name: "http-addr", Default: "127.0.0.1:0", Usage: "address to serve HTTP on"},
@@ -126,7 +127,7 @@ func RunProcess(ctx context.Context, p Program, s Settings) (err error) {
 	defer func() { err = errors.Join(err, state.Close()) }()
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: s.Get("nats-url"), Name: p.Name, User: s.Get("nats-user"), Password: s.Get("nats-password"),
-		CredsFile: s.Get("nats-creds"), Log: log,
+		CredsFile: s.Get("nats-creds"), InboxPrefix: s.Get("nats-inbox-prefix"), Log: log,
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type Config struct {
 type User struct {
 	Name, Password string
 	Publish        []string // subjects allowed; empty: none
+	PublishDeny    []string // taken away from Publish again
 	Subscribe      []string
 	AllowResponses bool // may answer the requests that it receives
 }
@@ -129,6 +130,7 @@ func account(u User) *server.User {
 		return &server.SubjectPermission{Allow: subjects}
 	}
 	p := &server.Permissions{Publish: only(u.Publish), Subscribe: only(u.Subscribe)}
+	p.Publish.Deny = append(p.Publish.Deny, u.PublishDeny...)
 	if u.AllowResponses {
 		p.Response = &server.ResponsePermission{MaxMsgs: 1, Expires: 2 * time.Minute}
 	}
