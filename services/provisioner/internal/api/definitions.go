@@ -42,7 +42,7 @@ func (a *API) withModule(ctx context.Context, item docapi.Item, spec definition.
 	if spec.Module == nil {
 		return spec, nil, nil
 	}
-	source, m, err := a.Modules.Fetch(ctx, *spec.Module, keep)
+	source, m, err := a.Modules.Fetch(ctx, *spec.Module, httpapi.CorrelationFrom(ctx), keep)
 	var (
 		wrong   *module.SourceError
 		invalid *module.InvalidError

@@ -21,11 +21,13 @@ func (e *SourceError) Unwrap() error { return e.Err }
 
 // Fetch gets the module that a source names, and fills in what the server knows
 // of it: the digest, and of a repository the commit. With keep it is kept;
-// without, nothing is. What is the source's fault is *SourceError.
-func (m *Modules) Fetch(ctx context.Context, s Source, keep bool) (Source, Module, error) {
+// without, nothing is. request names what this is for: what a branch is, is
+// asked once for each, so that what was checked is what is applied; "" asks
+// every time. What is the source's fault is *SourceError.
+func (m *Modules) Fetch(ctx context.Context, s Source, request string, keep bool) (Source, Module, error) {
 	switch {
 	case s.Git != "":
-		return m.fetchGit(ctx, s, keep)
+		return m.fetchGit(ctx, s, request, keep)
 	case len(s.Inline) > 0:
 		return m.fetchInline(s, keep)
 	}
@@ -60,14 +62,14 @@ func (m *Modules) fetchInline(s Source, keep bool) (Source, Module, error) {
 	return m.take(s, tree, keep, "/inline")
 }
 
-func (m *Modules) fetchGit(ctx context.Context, s Source, keep bool) (Source, Module, error) {
+func (m *Modules) fetchGit(ctx context.Context, s Source, request string, keep bool) (Source, Module, error) {
 	folder, err := folderIn(s.Path)
 	if err != nil {
 		return s, Module{}, &SourceError{"/path", err}
 	}
 	commit := s.Commit // a document that names it wants that one and no other
 	if commit == "" {
-		if commit, err = m.resolve(ctx, s.Git, s.Ref); err != nil {
+		if commit, err = m.resolve(ctx, request, s.Git, s.Ref); err != nil {
 			return s, Module{}, gitError("/ref", err)
 		}
 	}
@@ -117,8 +119,11 @@ func (m *Modules) take(s Source, tree archive.Tree, keep bool, where string) (So
 	return s, out, err
 }
 
-func (m *Modules) resolve(ctx context.Context, url, ref string) (string, error) {
-	key := url + "\n" + ref
+func (m *Modules) resolve(ctx context.Context, request, url, ref string) (string, error) {
+	if request == "" {
+		return m.cfg.Repositories.Resolve(ctx, url, ref)
+	}
+	key := strings.Join([]string{request, url, ref}, "\n")
 	m.mu.Lock()
 	id, ok := recall(m.commits, key, m.cfg.Clock(), commitFor)
 	m.mu.Unlock()

@@ -47,7 +47,7 @@ type Modules struct {
 	mu      sync.Mutex
 	kept    map[string]Module               // what is kept, by digest
 	looked  map[string]recent[Module]       // what was only looked at, by digest
-	commits map[string]recent[string]       // what a ref was, by url and ref
+	commits map[string]recent[string]       // what a ref was, by request, url and ref
 	trees   map[string]recent[archive.Tree] // what was fetched, by url, commit and folder
 }
 

@@ -157,20 +157,20 @@ func TestLook_KeepsNothingAndIsKnownForAWhile(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, files)
 	s := module.Source{Folder: "bucket", Digest: m.Digest}
-	_, known, err := p.Fetch(t.Context(), s, false)
+	_, known, err := p.Fetch(t.Context(), s, "a", false)
 	require.NoError(t, err)
 	require.Equal(t, m, known)
-	_, _, err = p.Fetch(t.Context(), s, true)
+	_, _, err = p.Fetch(t.Context(), s, "a", true)
 	require.ErrorContains(t, err, "hand the document in with slipway apply", "what is carried out must be kept")
 	p.clock.offset = 11 * time.Minute
-	_, _, err = p.Fetch(t.Context(), s, false)
+	_, _, err = p.Fetch(t.Context(), s, "a", false)
 	require.ErrorContains(t, err, "no module "+m.Digest+" was uploaded")
 }
 
 func TestFetch_FolderWithoutDigest_SaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	p := open(t)
-	_, _, err := p.Fetch(t.Context(), module.Source{Folder: "./bucket"}, true)
+	_, _, err := p.Fetch(t.Context(), module.Source{Folder: "./bucket"}, "a", true)
 	var wrong *module.SourceError
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, "/folder", wrong.Pointer)
@@ -180,21 +180,21 @@ func TestFetch_FolderWithoutDigest_SaysWhatToDo(t *testing.T) {
 func TestFetch_Inline_IsKeptOnlyWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	p := open(t)
-	s, m, err := p.Fetch(t.Context(), module.Source{Inline: bucket}, false)
+	s, m, err := p.Fetch(t.Context(), module.Source{Inline: bucket}, "a", false)
 	require.NoError(t, err)
 	require.Equal(t, m.Digest, s.Digest)
 	_, err = p.Get(t.Context(), m.Digest)
 	require.ErrorIs(t, err, module.ErrUnknown)
-	_, _, err = p.Fetch(t.Context(), s, true)
+	_, _, err = p.Fetch(t.Context(), s, "a", true)
 	require.NoError(t, err)
 	_, err = p.Get(t.Context(), m.Digest)
 	require.NoError(t, err)
 	s.Inline = map[string]string{"main.tf": "# changed"}
-	_, _, err = p.Fetch(t.Context(), s, true)
+	_, _, err = p.Fetch(t.Context(), s, "a", true)
 	require.ErrorContains(t, err, "the module's digest is")
-	_, _, err = p.Fetch(t.Context(), module.Source{Inline: map[string]string{"../main.tf": ""}}, true)
+	_, _, err = p.Fetch(t.Context(), module.Source{Inline: map[string]string{"../main.tf": ""}}, "a", true)
 	require.ErrorContains(t, err, "climbs out")
-	_, _, err = p.Fetch(t.Context(), module.Source{Inline: map[string]string{"main.tf": "\nx {{"}}, true)
+	_, _, err = p.Fetch(t.Context(), module.Source{Inline: map[string]string{"main.tf": "\nx {{"}}, "a", true)
 	require.ErrorContains(t, err, "main.tf:2:")
 }
 
@@ -206,28 +206,27 @@ func TestFetch_Git_RefIsResolvedOnceAndPinned(t *testing.T) {
 	p.git.trees[first] = tree(t, bucket)
 	p.git.trees[second] = tree(t, map[string]string{"main.tf": "# second"})
 	want := module.Source{Git: "https://example.com/infra", Ref: "main", Path: "./bucket/"}
-	s, m, err := p.Fetch(t.Context(), want, false)
+	s, m, err := p.Fetch(t.Context(), want, "a", false)
 	require.NoError(t, err)
 	require.Equal(t, first, s.Commit)
 	p.git.refs["main"] = second // moves between check and apply of one request
-	s, again, err := p.Fetch(t.Context(), want, true)
+	s, again, err := p.Fetch(t.Context(), want, "a", true)
 	require.NoError(t, err)
 	require.Equal(t, first, s.Commit)
 	require.Equal(t, m.Digest, again.Digest)
 	require.Equal(t, []string{"resolve main", "folder " + first + " bucket"}, p.git.asked)
-	p.clock.offset = time.Hour
-	s, again, err = p.Fetch(t.Context(), want, true)
+	s, again, err = p.Fetch(t.Context(), want, "b", true) // the next apply
 	require.NoError(t, err)
 	require.Equal(t, second, s.Commit)
 	require.NotEqual(t, m.Digest, again.Digest)
 	p.git.refs["main"] = "gone"
 	p.clock.offset = 2 * time.Hour
 	want.Commit = second
-	_, _, err = p.Fetch(t.Context(), want, true)
+	_, _, err = p.Fetch(t.Context(), want, "a", true)
 	require.NoError(t, err, "a commit that is named is that one")
 	p.git.err = errors.New("no answer")
 	want.Commit, want.Ref = "", "other"
-	_, _, err = p.Fetch(t.Context(), want, true)
+	_, _, err = p.Fetch(t.Context(), want, "a", true)
 	var wrong *module.SourceError
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, "/ref", wrong.Pointer)
