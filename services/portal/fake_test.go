@@ -42,6 +42,7 @@ type api struct {
 	deployments  []gateway.Deployment
 	entities     []gateway.Entity
 	sagas        []client.Operation
+	runs         []client.Run
 	events       []client.Event
 	live         chan client.Event
 }
@@ -121,6 +122,23 @@ func newAPI(t *testing.T) *api {
 	})
 	get("/events/types/{type}/schema", func(*http.Request) (any, error) {
 		return map[string]any{"required": []string{"step"}, "properties": map[string]any{"step": map[string]string{"type": "string", "description": "where"}}}, nil
+	})
+	get("/api/v1/projects/{p}/runs", func(r *http.Request) (any, error) {
+		return page(slices.DeleteFunc(slices.Clone(a.runs), func(run client.Run) bool {
+			return r.URL.Query().Get("status") != "" && r.URL.Query().Get("status") != run.Status
+		})), nil
+	})
+	get("/api/v1/projects/{p}/runs/{r}", func(r *http.Request) (any, error) {
+		return one(a.runs, func(run client.Run) bool { return run.ID == r.PathValue("r") })
+	})
+	mux.HandleFunc("GET /api/v1/projects/{p}/runs/{r}/log", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("Plan: 1 to add <b>now</b>\n"))
+	})
+	get("/api/v1/projects/{p}/stacks", func(*http.Request) (any, error) {
+		if len(a.runs) == 0 {
+			return page[client.Stack](nil), nil
+		}
+		return page([]client.Stack{{Name: a.runs[0].Stack, Project: "shop", Environment: "dev", Resource: a.runs[0].Resource, Summary: "held by nobody", Engine: "tofu", Version: &client.StackVersion{Number: 2, Serial: 4, Resources: 3, At: now}}}), nil
 	})
 	mux.HandleFunc("GET /events", a.stream)
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
@@ -294,6 +312,16 @@ func (a *api) fill(workload string) {
 	s3.ID, s3.Kind, s3.Status, s3.Subject = "env-0000000000000000000c", "environment", "parked", "pr-9"
 	s3.Steps = []client.Step{step("reserve", "done", "reserved", ""), step("bucket", "undo-failed", "created", "the server does not answer")}
 	a.sagas = []client.Operation{s1, s2, s3}
+	a.runs = []client.Run{{
+		ID: "run-0000000000000000000d", Project: "shop", Environment: "dev", Resource: workload + ".cache", Stack: "shop.dev." + workload + ".cache", Operation: "apply", Status: "waiting",
+		Summary: "1 to add, 1 to replace", Waiting: "owners asks for an approval", Planned: true, HasChanges: true, Counts: client.RunCounts{Add: 1, Replace: 1}, PlanDigest: "sha256:0123456789",
+		Changes: []client.RunChange{
+			{Address: "terraform_data.bucket", Action: "add", Fields: []client.RunField{{Path: "input", After: map[string]any{"name": "<i>x</i>"}}, {Path: "password", After: "(secret)", Sensitive: true}}},
+			{Address: "terraform_data.old", Action: "replace"}, {Address: "terraform_data.same", Action: "none"},
+		},
+		Actor: "user:default/ada", CorrelationID: story, CreatedAt: at(time.Minute), PlannedAt: at(time.Minute),
+		Diagnostics: []client.RunDiagnostic{{Severity: "warning", Summary: "Deprecated", File: "main.tf", Line: 3, Detail: "Use another."}},
+	}}
 	for i := range 3 {
 		a.events = append(a.events, client.Event{ID: fmt.Sprintf("id-%d", i), Source: "/slipway/deployer", Type: failedType, Subject: "dev/" + workload, Time: at(time.Minute), CorrelationID: story, Project: "shop", Actor: "user:default/ada"})
 	}

@@ -111,6 +111,7 @@ func paths() []string {
 		"/", "/catalog", "/catalog?kind=component", "/catalog/component/default/orders", "/catalog/group/default/acme", "/catalog/user/default/ada",
 		"/environments", "/projects/shop/environments/dev", "/projects/shop/environments/pr-7", "/projects/shop/environments/dev/resources/orders.cache",
 		"/deployments", "/projects/shop/deployments/dpl-0000000000000000000a", "/projects/shop/deployments/dpl-0000000000000000000b", "/projects/shop/sets/34f54c91",
+		"/runs", "/runs?status=waiting", "/projects/shop/runs/run-0000000000000000000d",
 		"/sagas", "/sagas/dpl-0000000000000000000b", "/sagas/env-0000000000000000000c",
 		"/timelines", "/timelines/" + story, "/timelines/" + story + "/events/id-1", "/explorer", "/explorer?q=orders",
 		"/event-types", "/event-types/" + failedType, "/projects", "/projects/shop", "/search", "/search?q=ord",
@@ -195,10 +196,11 @@ func TestFront_SaysWhatNeedsSomebody(t *testing.T) {
 	t.Parallel()
 	s := signedIn(t)
 	body := s.get("/").body
-	require.Contains(t, body, "2 things need somebody, nothing is in flight and 1 environment expires within a day.")
+	require.Contains(t, body, "3 things need somebody, nothing is in flight and 1 environment expires within a day.")
 	require.Contains(t, body, "environment pr-9 is parked")
 	require.Contains(t, body, "bucket: the server does not answer")
 	require.Contains(t, body, "orders v3 failed in dev")
+	require.Contains(t, body, "waits for somebody&#39;s word")
 	require.Contains(t, body, "in 3 h")
 	require.Contains(t, body, "Your services")
 }
@@ -232,6 +234,22 @@ func TestDeployment_Failed_IsUnderstoodAtOnce(t *testing.T) {
 	require.Contains(t, body, "boom   (2 times)\nstopped")
 	require.Contains(t, body, "by own-artifacts", "what policy said stands at its step")
 	require.Contains(t, body, "slipway timeline "+story)
+}
+
+func TestRun_Waiting_ShowsThePlanBeforeTheButton(t *testing.T) {
+	t.Parallel()
+	s := signedIn(t)
+	const path = "/projects/shop/runs/run-0000000000000000000d"
+	body := s.get(path).body
+	require.Contains(t, body, "1 to add, 1 to replace: owners asks for an approval.")
+	require.Contains(t, body, "terraform_data.bucket")
+	require.NotContains(t, body, "terraform_data.same", "what stays as it is is no change")
+	require.Contains(t, body, "(secret)")
+	require.Contains(t, body, "Plan: 1 to add &lt;b&gt;now&lt;/b&gt;")
+	require.Contains(t, body, `name="digest" value="sha256:0123456789"`)
+	a := s.do("POST", path, url.Values{"csrf": {s.proof(path)}, "do": {"approve"}, "digest": {"sha256:0123456789"}})
+	require.Equal(t, http.StatusSeeOther, a.status)
+	require.Equal(t, []string{`/api/v1/projects/shop/runs/run-0000000000000000000d/approve {"digest":"sha256:0123456789"}`}, s.api.writes(), "what was looked at is what is approved")
 }
 
 func TestResource_SecretOutput_IsAName(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipway-idp/slipway/libs/client"
 	"github.com/slipway-idp/slipway/libs/httpapi"
 
 	"github.com/slipway-idp/slipway/services/portal/internal/driver/gateway"
@@ -254,6 +255,8 @@ type resourceView struct {
 	Needs      []resourceRow
 	NeededBy   []resourceRow
 	Secrets    int
+	Stack      *client.Stack
+	Runs       []runRow
 }
 
 func (s *Site) resource(v *visit) (page.View, error) {
@@ -292,6 +295,9 @@ func (s *Site) resource(v *visit) (page.View, error) {
 			view.Secrets++
 		}
 	}
+	if err := v.stackOf(&view); err != nil {
+		return page.View{}, err
+	}
 	view.Say = sayResource(view)
 	crumbs := []page.Crumb{{Label: "Environments", Href: "/environments"}, {Label: environment, Href: environmentPath(project, environment)}}
 	commands := []page.Command{{Line: "slipway describe resource " + environment + "/" + name + " --project " + project, Does: "this resource"}}
@@ -301,6 +307,26 @@ func (s *Site) resource(v *visit) (page.View, error) {
 	return page.View{
 		Template: "resource", Title: name, Section: "environments", Watch: address("/live", "watch", "all", "project", project), Content: view, Crumbs: crumbs, Commands: commands,
 	}, nil
+}
+
+// stackOf adds what an engine keeps of a resource, and its last runs.
+func (v *visit) stackOf(view *resourceView) error {
+	stacks, err := v.read.Stacks(v.ctx, view.Project, view.Environment)
+	if gateway.Missing(err) {
+		return nil
+	}
+	for _, st := range stacks {
+		if st.Resource != view.Name {
+			continue
+		}
+		view.Stack = &st
+		found, err := v.read.Runs(v.ctx, view.Project, client.RunFilter{Stack: st.Name, Limit: 10})
+		for _, r := range found.Items {
+			view.Runs = append(view.Runs, runRowOf(r))
+		}
+		return v.missing("its runs", err)
+	}
+	return v.missing("its stack", err)
 }
 
 func sayResource(view resourceView) string {

@@ -168,6 +168,14 @@ func (s *Site) front(v *visit) (page.View, error) {
 	if err != nil {
 		return page.View{}, err
 	}
+	waiting, err := v.runsOf(all.projects, "", "waiting", 20)
+	if err != nil {
+		return page.View{}, err
+	}
+	for _, r := range waiting {
+		f.Needs = append(f.Needs, item{Mark: tell.OfRun(r), Href: runPath(r), Text: r.Operation + " of " + r.Resource + " in " + r.Environment + " waits for somebody's word",
+			Detail: tell.FirstLine(r.Waiting), At: r.CreatedAt, Story: r.CorrelationID})
+	}
 	f.Teams = tell.And(teamsOf(me))
 	for _, o := range open.Items {
 		if o.Status == client.StatusParked {

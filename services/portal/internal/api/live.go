@@ -101,8 +101,13 @@ func (s *Site) tell(ctx context.Context, out *httpapi.Stream, signals <-chan sig
 // listen follows what the page watches, until it is over or ctx ends.
 func (s *Site) listen(ctx context.Context, read *gateway.Reader, r *http.Request, send func(signal) bool) {
 	q := r.URL.Query()
-	if q.Get("watch") == "operation" {
-		for err := range read.WatchOperation(ctx, q.Get("id")) {
+	switch q.Get("watch") {
+	case "operation", "run":
+		watched := read.WatchOperation(ctx, q.Get("id"))
+		if q.Get("watch") == "run" {
+			watched = read.WatchRun(ctx, q.Get("project"), q.Get("id"))
+		}
+		for err := range watched {
 			if err != nil || !send(signal{name: "changed"}) {
 				return
 			}

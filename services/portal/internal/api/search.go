@@ -91,7 +91,7 @@ func (v *visit) find(text string) ([]hit, error) {
 	word := strings.ToLower(text)
 	has := func(name string) bool { return strings.Contains(strings.ToLower(name), word) }
 	for _, e := range page.Navigation() {
-		if strings.HasPrefix(strings.ToLower(e.Label), word) && e.Section != "runs" {
+		if strings.HasPrefix(strings.ToLower(e.Label), word) {
 			hits = append(hits, hit{e.Label, "page", e.Href})
 		}
 	}

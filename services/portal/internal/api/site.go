@@ -46,7 +46,6 @@ type visit struct {
 	who  session.Visitor
 	read *gateway.Reader
 	now  time.Time
-	runs bool
 
 	mu   sync.Mutex
 	away []string
@@ -93,6 +92,9 @@ func (s *Site) Handler() http.Handler {
 	show("/projects/{project}/deployments/{deployment}", s.deployment)
 	show("/projects/{project}/sets/{set}", s.set)
 	show("/deployments", s.deployments)
+	show("/runs", s.runs)
+	show("/projects/{project}/runs/{run}", s.run)
+	show("/projects/{project}/stacks/{stack}", s.stack)
 	show("/sagas", s.sagas)
 	show("/sagas/{id}", s.saga)
 	show("/timelines", s.timelines)
@@ -103,6 +105,7 @@ func (s *Site) Handler() http.Handler {
 	show("/event-types/{type}", s.eventType)
 
 	act("/sagas/{id}", s.settle)
+	act("/projects/{project}/runs/{run}", s.tellRun)
 	act("/projects/{project}/environments/{environment}/extend", s.extend)
 	act("/projects/{project}/environments/{environment}/delete", s.deleteEnvironment)
 	act("/projects/{project}/deployments/{deployment}/rollback", s.rollback)
@@ -177,7 +180,7 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, h func(*visit) (page
 	if view.Template == "" { // it has answered by itself
 		return
 	}
-	s.send(w, r, http.StatusOK, who, page.Frame{View: view, Actor: actor.Name, Away: v.away, Note: noteOf(r), Runs: v.runs})
+	s.send(w, r, http.StatusOK, who, page.Frame{View: view, Actor: actor.Name, Away: v.away, Note: noteOf(r)})
 }
 
 // send fills in what is on every page.
@@ -268,6 +271,12 @@ func noteOf(r *http.Request) string {
 		return "What is there was kept as the step's outcome."
 	case gateway.Abort:
 		return "It is being turned back."
+	case gateway.Approve:
+		return "The plan is approved and is being applied."
+	case gateway.Discard:
+		return "The run was ended; nothing was changed."
+	case gateway.Cancel:
+		return "The run is being stopped."
 	case "extend":
 		return "It lives longer now."
 	case "delete":

@@ -31,6 +31,7 @@ func (p *Pages) functions() template.FuncMap {
 		"path":    Path,
 		"entity":  EntityPath,
 		"markof":  markOf,
+		"action":  tell.OfAction,
 		"clock":   p.clockTime,
 		"state": func(s, word any) tell.Mark {
 			return tell.Mark{State: tell.State(fmt.Sprint(s)), Word: fmt.Sprint(word)}

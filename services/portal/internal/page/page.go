@@ -58,7 +58,6 @@ type Frame struct {
 	// Away are the services that did not answer, so that something is missing.
 	Away    []string
 	Version string
-	Runs    bool // the platform has runs to show
 }
 
 // Pages are all templates, parsed.

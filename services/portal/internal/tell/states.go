@@ -154,3 +154,39 @@ func OfJournal(j client.JournalEntry) Mark {
 	}
 	return Mark{Quiet, j.What}
 }
+
+// OfRun marks a run of infrastructure as code.
+func OfRun(r client.Run) Mark {
+	switch r.Status {
+	case "queued":
+		return Mark{Running, "in line"}
+	case "planning", "applying":
+		return Mark{Running, r.Status}
+	case "waiting":
+		return Mark{Attention, "waits for a word"}
+	case "finished":
+		if len(r.Drift) > 0 {
+			return Mark{Attention, "drifted"}
+		}
+		return Mark{Succeeded, "finished"}
+	case "failed":
+		return Mark{Failed, "failed"}
+	}
+	return Mark{Quiet, r.Status}
+}
+
+// OfAction marks what a plan does to a resource: what is destroyed or replaced
+// is to be looked at.
+func OfAction(action string) Mark {
+	switch action {
+	case "add":
+		return Mark{Succeeded, action}
+	case "change":
+		return Mark{Running, action}
+	case "replace":
+		return Mark{Attention, action}
+	case "destroy":
+		return Mark{Failed, action}
+	}
+	return Mark{Quiet, action}
+}
