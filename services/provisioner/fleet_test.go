@@ -58,6 +58,14 @@ func newFleet(t *testing.T) *fleet {
 		}
 	})
 	f.verdict = say("allow")
+	f.serve()
+	f.Start()
+	f.define("ship", one, "")
+	return f
+}
+
+// serve answers for policy, and hears what is told.
+func (f *fleet) serve() {
 	f.Background(func(ctx context.Context) error {
 		return f.Bus.Serve(ctx, "rpc.policy.decide", "policy", func(_ context.Context, body []byte) ([]byte, error) {
 			var q struct{ Input map[string]any }
@@ -72,9 +80,6 @@ func newFleet(t *testing.T) *fleet {
 	})
 	f.ear = f.Listen("evt.>", "int.>")
 	f.deployer = f.Peer("deployer")
-	f.Start()
-	f.define("ship", one, "")
-	return f
 }
 
 // say is a policy that always answers the same.

@@ -337,3 +337,30 @@ func TestModule_Drifted_IsToldOnceAndNotMended(t *testing.T) {
 	require.Equal(t, []string{`yard_ship.one: cargo is "rats", not "tea"`}, st.Drift.Differences)
 	require.Equal(t, []string{"one with rats"}, f.ships())
 }
+
+func TestModule_DryRun_SaysWhatWouldBeDoneAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.define("wreck", one, cargoed)
+	var plan struct {
+		Steps []struct{ ID, Action, Summary, Run, Undo string }
+	}
+	f.ok(http.StatusOK, http.MethodPost, "/api/v1/projects/shop/environments?dryRun=true", map[string]any{
+		"name": "pr-1", "type": "preview", "resources": map[string]any{
+			"one": map[string]any{"type": "ship"},
+			"two": map[string]any{"type": "wreck", "params": map[string]any{"cargo": "${resources.one.id}"}},
+		},
+	}, &plan)
+	said := map[string]string{}
+	for _, st := range plan.Steps {
+		said[st.ID] = st.Action + ": " + st.Summary
+	}
+	require.Equal(t, "create: tofu: 1 to add", said["one"])
+	require.Contains(t, said["two"], "unknown: known once what it needs is there: ")
+	require.Contains(t, said["two"], "one is not there")
+	require.Empty(t, f.ledger())
+	require.Equal(t, []string{"plan finished"}, f.told())
+	require.Empty(t, f.asked, "nobody is asked whether one may look")
+	_, err := f.stacks().Get(t.Context(), "shop.pr-1.one")
+	require.Error(t, err)
+}

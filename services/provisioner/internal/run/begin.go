@@ -23,6 +23,12 @@ const linePause = 2 * time.Second
 
 // begin awaits the run's turn and chooses its engine.
 func (r *Runs) begin(ctx context.Context, run Run) error {
+	// A dry run may have taken the stack away meanwhile, because nothing was in it.
+	if _, err := r.c.Stacks.Ensure(ctx, run.Cause, stack.Identity{
+		Name: run.Stack, Project: run.Project, Environment: run.Environment, Resource: run.Resource,
+	}); err != nil {
+		return err
+	}
 	first, ahead, err := r.c.Stacks.Acquire(ctx, run.Stack, run.ID)
 	var unresolved *stack.UnresolvedError
 	var locked *stack.LockedError

@@ -3,8 +3,12 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"strings"
 
 	"github.com/slipway-idp/slipway/events"
+	"github.com/slipway-idp/slipway/libs/aggregate"
+	"github.com/slipway-idp/slipway/libs/store"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 )
 
@@ -93,6 +97,12 @@ func (r *Runs) close(ctx context.Context, run Run) error {
 		return err
 	}
 	r.forgetHiding(run.ID)
+	// Not each time: it reads all of them.
+	if strings.HasSuffix(run.ID, "0") {
+		if err := r.prune(ctx, run.Stack); err != nil {
+			r.c.Log.Warn().Err(err).Str("stack", run.Stack).Msg("old runs stay for the moment")
+		}
+	}
 	if next != "" {
 		r.wake(next)
 		r.bell.ring(next)
@@ -101,4 +111,35 @@ func (r *Runs) close(ctx context.Context, run Run) error {
 		r.c.Over(ctx, run)
 	}
 	return nil
+}
+
+// keepRuns is how many runs of a stack are kept with their logs.
+const keepRuns = 200
+
+// prune forgets the oldest runs of a stack.
+func (r *Runs) prune(ctx context.Context, name string) error {
+	left, cursor := keepRuns, ""
+	for {
+		page, next, err := r.list(ctx, []store.Term{{Index: "stack", Value: name}}, keepRuns, cursor)
+		if err != nil {
+			return err
+		}
+		for _, run := range page {
+			if left--; left >= 0 || !run.Closed {
+				continue
+			}
+			if err := os.RemoveAll(r.keep.folder(run.ID)); err != nil {
+				return err
+			}
+			_, err := r.repo.Update(ctx, run.ID, events.Cause{}, func(*Run, bool) (aggregate.Decision, error) {
+				return aggregate.Decision{Delete: true}, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if cursor = next; next == "" {
+			return nil
+		}
+	}
 }

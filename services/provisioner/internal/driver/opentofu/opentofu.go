@@ -82,6 +82,11 @@ func (d *Driver) Plan(ctx context.Context, r driver.Request) (driver.Plan, error
 			return driver.Plan{}, err
 		}
 		over, err := d.over(ctx, asked.ID)
+		if err == nil && st.Version.Number == 0 {
+			// Only the look made the stack. Where something else uses it by now,
+			// it is not empty any more or a run has its turn, and it stays.
+			_ = d.c.Stacks.Remove(context.WithoutCancel(ctx), st.Name)
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return driver.Plan{Action: driver.Unknown, Run: asked.ID, Summary: "its plan is not ready yet: slipway run show " + asked.ID}, nil
 		}
