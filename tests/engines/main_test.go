@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slipway-idp/slipway/tests/platform"
@@ -33,6 +35,8 @@ func run(m *testing.M) int {
 			add(name, filepath.Join(dir, name))
 		}
 	}
+	// As the platform prefers them.
+	slices.SortStableFunc(found, func(a, b engine) int { return strings.Compare(b.name, a.name) })
 	if len(found) == 0 {
 		fmt.Fprintln(os.Stderr, "tests/engines needs an engine: run make opentofu, or install OpenTofu (tofu) or Terraform (terraform) on PATH.")
 		return 1
