@@ -81,7 +81,7 @@ spec:
 		part := func(name string) string {
 			_, after, ok := strings.Cut(found, "== "+name+"\n")
 			require.True(t, ok, found)
-			before, _, _ := strings.Cut(after, "\n== ")
+			before, _, _ := strings.Cut("\n"+after, "\n== ")
 			return strings.TrimSpace(before)
 		}
 		require.NotContains(t, part("environment"), "SLIPWAY_NATS")
