@@ -19,7 +19,7 @@ const unpacked = "go-graphviz"
 // copy of what our own program unpacked; otherwise it is our own.
 func (s *Sandbox) temporary() (string, error) {
 	if !s.c.Root {
-		return os.TempDir(), nil
+		return s.c.Temp, nil
 	}
 	dir := filepath.Join(s.c.Dir, "bin", "tmp")
 	defer s.lock(dir)() // of nobody's run
@@ -34,7 +34,7 @@ func (s *Sandbox) temporary() (string, error) {
 	if err := os.Chmod(next, 0o755); err != nil {
 		return "", err
 	}
-	if err := copyOurs(filepath.Join(os.TempDir(), unpacked), filepath.Join(next, unpacked)); err != nil {
+	if err := copyOurs(filepath.Join(s.c.Temp, unpacked), filepath.Join(next, unpacked)); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(next, dir)
