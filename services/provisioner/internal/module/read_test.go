@@ -146,12 +146,12 @@ func TestRead_WhatIsWrong_IsToldByFileLineAndColumn(t *testing.T) {
 		{`main.tf:1:23: module "x" is taken from /etc/x, which lies outside`, map[string]string{"main.tf": `module "x" { source = "/etc/x" }`}},
 		{`main.tf:1:23: module "x" is taken from ./nothing, where there is no .tf`, map[string]string{"main.tf": `module "x" { source = "./nothing" }`}},
 		{"in/a.tf:1:1: ", map[string]string{"main.tf": `module "in" { source = "./in" }`, "in/a.tf": `= 3`}},
-		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("(", 200_000)}},
-		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("!", 200_000)}},
-		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("a?b:", 200_000)}},
-		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": `x = "` + strings.Repeat(`${"`, 100_000)}},
-		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": `x = "` + strings.Repeat(`%{if a}`, 100_000)}},
-		{"a.tf.json: line 1 is nested too deeply", map[string]string{"a.tf.json": strings.Repeat("[", 200_000)}},
+		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("(", 20_000)}},
+		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("!", 20_000)}},
+		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": "x = " + strings.Repeat("a?b:", 20_000)}},
+		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": `x = "` + strings.Repeat(`${"`, 20_000)}},
+		{"main.tf: line 1 is nested too deeply", map[string]string{"main.tf": `x = "` + strings.Repeat(`%{if a}`, 20_000)}},
+		{"a.tf.json: line 1 is nested too deeply", map[string]string{"a.tf.json": strings.Repeat("[", 20_000)}},
 		{"main.tf: it has more than 1 MiB", map[string]string{"main.tf": strings.Repeat("#\n", 600_000)}},
 	} {
 		_, err := module.Read(tree(t, c.files))
@@ -176,7 +176,7 @@ func TestRead_LargeButPlainModule_IsRead(t *testing.T) {
 
 func TestRead_TypeInJSONThatWouldOverflow_IsNotTakenApart(t *testing.T) {
 	t.Parallel()
-	m, err := module.Read(tree(t, map[string]string{"main.tf.json": `{"variable": {"x": {"type": "` + strings.Repeat("(", 500_000) + `"}}}`}))
+	m, err := module.Read(tree(t, map[string]string{"main.tf.json": `{"variable": {"x": {"type": "` + strings.Repeat("(", 100_000) + `"}}}`}))
 	require.NoError(t, err)
 	require.NoError(t, m.Variables["x"].Accepts("anything"))
 }
