@@ -57,6 +57,11 @@ func (a *app) follow(ctx context.Context, c *client.Client, op client.Operation,
 			fmt.Fprintf(a.Out, "Waiting for an approval.   slipway saga show %s\n", op.ID)
 			return &ended{exitWaiting}
 		}
+		if runNeedsApproval(*u.Step) {
+			t.line(markWait, name(*u.Step), u.Step.Reason, "")
+			fmt.Fprintf(a.Out, "Waiting for an approval.   slipway saga show %s -f\n", op.ID)
+			return &ended{exitWaiting}
+		}
 	}
 	t.end(op, v)
 	return outcome(op)
@@ -81,10 +86,22 @@ func denied(op client.Operation) bool {
 		return outcome == "denied"
 	}
 	st := op.Step(op.Failure.Step)
-	return st != nil && st.Kind == "decide"
+	return st != nil && st.Kind == "decide" || planDenied(op)
+}
+
+// planDenied reports whether a policy said no to what an engine would have
+// done: other steps may have been taken by then, and were undone.
+func planDenied(op client.Operation) bool {
+	return op.Failure != nil && strings.Contains(op.Failure.Reason, "the plan is denied by ")
 }
 
 func needsApproval(st client.Step) bool { return st.Kind == "approval" && st.Status == "waiting" }
+
+// runNeedsApproval reports whether a step waits for a run that waits for a
+// person.
+func runNeedsApproval(st client.Step) bool {
+	return st.Status == "waiting" && strings.Contains(st.Reason, "waits for an approval: slipway run approve")
+}
 
 // teller writes an operation's lines.
 type teller struct {
@@ -204,6 +221,8 @@ func (t *teller) end(op client.Operation, v verbs) {
 			parts = append(parts, "Aborted: "+strings.TrimSuffix(op.Failure.Reason, ".")+".")
 		}
 		switch {
+		case planDenied(op):
+			parts = append(parts, fmt.Sprintf("Denied by policy, and undone in %s. Nothing was left behind.", lasted))
 		case denied(op):
 			parts = append(parts, fmt.Sprintf("Denied by policy in %s; nothing was changed.", lasted))
 		case op.Details["outcome"] == "needs-approval":

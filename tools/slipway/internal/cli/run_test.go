@@ -167,3 +167,27 @@ func TestRun_Completion_OffersRuns(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, out, "run-1\tapply of shop.dev.x, waiting\n")
 }
+
+func TestEnvCreate_RunWaitsForAnApproval_SaysHowToGiveItAndExits4(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("POST /api/v1/projects/shop/environments", 202, accepted+"}")
+	p.streams("GET /api/v1/operations/dpl-1", "operation", line(accepted+"}"),
+		"step", step("bucket", "waiting", `,"reason":"run run-1 waits for an approval: slipway run approve run-1"`))
+	code, out, _ := p.slipway(t, "env", "create", "pr-1", "--type", "preview", "--wait")
+	require.Equal(t, 4, code)
+	require.Contains(t, out, "… bucket       run run-1 waits for an approval: slipway run approve run-1\nWaiting for an approval.")
+}
+
+func TestEnvCreate_PlanIsDenied_SaysWhoAndWhereAndExits3(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.answers("POST /api/v1/projects/shop/environments", 202, accepted+"}")
+	end := strings.Replace(accepted, `"running"`, `"undone"`, 1) + `,"failure":{"step":"bucket","reason":"run run-1 of stack shop.dev.x: the plan is denied by owners: deny (line 3): a.b: no"},"steps":[` +
+		step("bucket", "undone", "") + `],"finishedAt":"2026-11-22T12:00:00Z"}`
+	p.streams("GET /api/v1/operations/dpl-1", "operation", line(accepted+"}"), "failure", line(end), "end", line(end))
+	code, out, _ := p.slipway(t, "env", "create", "pr-1", "--type", "preview", "--wait")
+	require.Equal(t, 3, code)
+	require.Contains(t, out, "the plan is denied by owners: deny (line 3): a.b: no")
+	require.Contains(t, out, "Denied by policy, and undone in 11.3 s. Nothing was left behind.")
+}
