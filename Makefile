@@ -51,12 +51,14 @@ test-crash: ## kill -9 in the middle of sagas, full and read-only disks; needs L
 	@[ "$$(id -u)" = 0 ] || { echo "make test-crash mounts small file systems to fill them: run it as root, on Linux." >&2; exit 1; }
 	@$(GO) run ./tools/testsum -tags mount -timeout 15m ./tests/crash/...
 
-# Engines are looked for on PATH, and then beside slipway.
+# Engines are looked for on PATH, and then beside slipway. What the fake engine
+# is tried with in make test is tried with the real ones here.
+REAL := $(addprefix ./services/provisioner/internal/,enginetest runner sandbox backend driver/opentofu)
 .PHONY: test-engines
 test-engines: ## the real OpenTofu and Terraform, with kill -9; needs one on PATH, or make opentofu
 	@echo "make test-engines runs on every engine there is: tofu on PATH, bin/tofu (make opentofu), terraform on PATH." >&2
 	@command -v tofu >/dev/null || [ -x bin/tofu ] || command -v terraform >/dev/null || { echo "There is none: run make opentofu (some minutes, needs Go alone), or install OpenTofu or Terraform." >&2; exit 1; }
-	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 30m -count=1 ./services/provisioner/internal/enginetest ./tests/engines/...
+	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 30m -count=1 $(REAL) ./tests/engines/...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (20s)
