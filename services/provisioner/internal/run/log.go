@@ -32,6 +32,7 @@ const (
 // them.
 type hiding struct {
 	mu     sync.Mutex
+	loaded bool // what is kept sealed of the run is among the values
 	values map[string]bool
 	mask   plan.Mask
 }
@@ -46,21 +47,44 @@ func (r *Runs) hiding(id string) *hiding {
 	}
 	r.mu.Unlock()
 	h.mu.Lock()
-	empty := len(h.values) == 0
+	loaded := h.loaded
 	h.mu.Unlock()
-	if empty {
-		var lists [][]string
-		if w, err := r.wish(id); err == nil {
-			lists = append(lists, w.Hidden)
-		}
-		if raw, err := r.keep.read(id, filePlanJSON); err == nil {
-			if p, err := plan.Read(raw); err == nil {
-				lists = append(lists, plan.Secrets(p))
-			}
-		}
-		h.add(lists...)
+	if loaded {
+		return h
 	}
+	lists, err := r.keptSecrets(id)
+	if err != nil {
+		// Until it can be read, no line of the log is taken over.
+		r.c.Log.Error().Err(err).Str("run", id).Msg("what must not be seen of a run cannot be read")
+		return h
+	}
+	h.add(lists...)
+	h.mu.Lock()
+	h.loaded = true
+	h.mu.Unlock()
 	return h
+}
+
+// keptSecrets are the values that what is kept of a run says to be secret.
+func (r *Runs) keptSecrets(id string) ([][]string, error) {
+	var lists [][]string
+	w, err := r.wish(id)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	lists = append(lists, w.Hidden)
+	raw, err := r.keep.read(id, filePlanJSON)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(raw) > 0 {
+		p, err := plan.Read(raw)
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, plan.Secrets(p))
+	}
+	return lists, nil
 }
 
 func (r *Runs) forgetHiding(id string) {
@@ -173,6 +197,9 @@ func (r *Runs) takeLog(id string, last bool) error {
 	h := r.hiding(id)
 	h.mu.Lock()
 	defer h.mu.Unlock() // one at a time: the worker's last look and the follower
+	if !h.loaded {
+		return fmt.Errorf("what must not be seen of run %s is not known yet", id)
+	}
 	f, err := openTheirs(r.c.Sandbox.Log(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
