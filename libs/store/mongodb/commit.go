@@ -195,11 +195,11 @@ func (w *write) sort(ctx context.Context, err error) (unsure, final error) {
 
 // attempt writes on what is thought to be there; false: it is not.
 func (w *write) attempt(ctx context.Context, on document) (bool, error) {
-	defer w.s.serial()()
 	if on.Version == 0 {
 		_, err := w.s.aggregates.InsertOne(ctx, w.first())
 		return err == nil, err
 	}
+	defer w.s.serial()()
 	filter := bson.D{{Key: "_id", Value: w.key}, {Key: "version", Value: on.Version}, {Key: "deleted", Value: on.Deleted}}
 	if len(w.marks) > 0 {
 		// Where marks were moved out since, they must be looked for there again.
