@@ -124,6 +124,22 @@ func TestChanges_OfAReplacement_SayWhatForcesIt(t *testing.T) {
 	}
 }
 
+func TestDrift_OfARecordedLook_SaysInWhatTheWorldDiffers(t *testing.T) {
+	t.Parallel()
+	for _, engine := range engines {
+		p := recorded(t, engine, "drift")
+		require.Empty(t, Changes(p, nil), "nothing would be done about it")
+		drift := Drift(p, nil)
+		require.Equal(t, `change yard_ship.changed
+  cargo "tea" → "rats"
+  password "(secret)" → "(secret)"`, line(drift[0]))
+		require.True(t, strings.HasPrefix(line(drift[1]), "destroy yard_ship.gone\n"), line(drift[1]))
+		require.Contains(t, line(drift[1]), `secret "(secret)" → null`)
+		doc, _ := Document(p, nil)
+		require.Len(t, doc["resource_drift"], 2)
+	}
+}
+
 func TestOutputs_ThatChange_AreToldByName(t *testing.T) {
 	t.Parallel()
 	for _, engine := range engines {
@@ -151,7 +167,7 @@ func TestEverything_OfRecordedPlans_HoldsNoSecret(t *testing.T) {
 			require.NoError(t, err)
 			told, err := json.Marshal([]any{in, Changes(p, []string{"atlas"}), Drift(p, []string{"atlas"}), Outputs(p, []string{"atlas"})})
 			require.NoError(t, err)
-			for _, secret := range []string{"opensesame-1", "opensesame-2", "literal-in-the-module", "atlas"} {
+			for _, secret := range []string{"opensesame-1", "opensesame-2", "opensesame-3", "literal-in-the-module", "atlas"} {
 				require.NotContains(t, string(told), secret, file)
 			}
 			require.Contains(t, string(told), Secret)
