@@ -185,13 +185,3 @@ func withDescendants(members, all []stat) []stat {
 	}
 	return members
 }
-
-// Look is the process of a number as it is now; false when there is none, or a
-// zombie.
-func Look(pid int) (Member, bool) {
-	s, err := readStat(pid)
-	if err != nil || s.gone() {
-		return Member{}, false
-	}
-	return toMembers([]stat{s})[0], true
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,12 +16,13 @@ type beat struct {
 	every    time.Duration // between two
 	patience time.Duration // without any answer, before the run ends itself
 	refusal  time.Duration // of being refused without a break, before that is believed
+	heard    atomic.Int64  // when the last answer came, in Unix nanoseconds
 }
 
 var errGivenUp = errors.New("the platform has given this run up")
 
 // keep tells until ctx ends (nil), or why the run must end.
-func (b beat) keep(ctx context.Context, url, run, token string) error {
+func (b *beat) keep(ctx context.Context, url, run, token string) error {
 	client := &http.Client{
 		Transport: &http.Transport{}, Timeout: b.every + b.every/2,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -29,6 +31,7 @@ func (b beat) keep(ctx context.Context, url, run, token string) error {
 	tick := time.NewTicker(b.every)
 	defer tick.Stop()
 	heard := time.Now()
+	b.heard.Store(heard.UnixNano())
 	var refused time.Time // since when; zero: it is not
 	for {
 		status, err := b.tell(ctx, client, url, run, token)
@@ -47,6 +50,7 @@ func (b beat) keep(ctx context.Context, url, run, token string) error {
 				return fmt.Errorf("%w (%d %s)", errGivenUp, status, http.StatusText(status))
 			}
 		}
+		b.heard.Store(heard.UnixNano())
 		if silent := now.Sub(heard); silent >= b.patience {
 			return fmt.Errorf("the platform has not answered for %s", silent.Round(time.Second))
 		}
@@ -58,6 +62,11 @@ func (b beat) keep(ctx context.Context, url, run, token string) error {
 	}
 }
 
+// silent: there is no platform at the moment.
+func (b *beat) silent() bool {
+	return time.Since(time.Unix(0, b.heard.Load())) > 3*b.every
+}
+
 // givenUp: a restarting platform may answer so for a moment, too.
 func givenUp(status int) bool {
 	switch status {
@@ -67,7 +76,7 @@ func givenUp(status int) bool {
 	return false
 }
 
-func (b beat) tell(ctx context.Context, client *http.Client, url, run, token string) (int, error) {
+func (b *beat) tell(ctx context.Context, client *http.Client, url, run, token string) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
 		return 0, err

@@ -12,15 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/slipway-idp/slipway/libs/process"
 )
-
-// Applying says which process applies: engine.json.
-type Applying struct {
-	PID   int    `json:"pid"`
-	Ticks uint64 `json:"ticks"` // its start time; see libs/process
-}
 
 // apply is the phase apply: exactly the plan that was allowed. The engine leads
 // a session of its own and writes into files, so that it lives on when this
@@ -63,12 +55,6 @@ func (r *run) apply(ctx context.Context) Result {
 	}()
 	if err := <-started; err != nil {
 		return failed(StepApply, fmt.Errorf("the engine does not start: %w", err))
-	}
-	if me, ok := process.Look(cmd.Process.Pid); ok {
-		// Without it the engine is found by its marker and its session.
-		if err := r.folder.writeJSON(FileEngine, Applying{PID: me.PID, Ticks: me.StartTicks}); err != nil {
-			r.log.line("engine.json: " + err.Error() + "\n")
-		}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -128,6 +114,11 @@ func (r *run) initAgain(ctx context.Context) Result {
 	return <-done
 }
 
+// handIn is how long an interrupted engine may try to hand its state in to a
+// platform that is away, before it keeps it in a file: longer than it asks again
+// (see environment.go). Killed before that, nobody knew what it made.
+const handIn = 4 * time.Minute
+
 // await follows the engine until it ended. It is interrupted when ctx ends, and
 // killed with its session when it has not ended in time after that.
 func (r *run) await(ctx context.Context, pid int, ended <-chan error) error {
@@ -136,7 +127,7 @@ func (r *run) await(ctx context.Context, pid int, ended <-chan error) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	stop := ctx.Done()
-	var last <-chan time.Time
+	var interrupted time.Time
 	for {
 		select {
 		case err := <-ended:
@@ -147,9 +138,13 @@ func (r *run) await(ctx context.Context, pid int, ended <-chan error) error {
 		case <-stop:
 			stop = nil
 			interrupt(pid)
-			last = time.After(r.grace())
-		case <-last:
-			last = nil
+			interrupted = time.Now()
+		}
+		if interrupted.IsZero() {
+			continue
+		}
+		late := time.Since(interrupted)
+		if late > r.grace() && !r.alive.silent() || late > max(handIn, r.grace()) {
 			_ = syscall.Kill(-pid, syscall.SIGKILL) // ended says the rest
 		}
 	}

@@ -42,7 +42,6 @@ const (
 	FileApply   = "apply.jsonl"        // what `apply -json` said
 	FileStderr  = "engine.stderr"      // and what it said beside that
 	FileResult  = "result.json"        // there once the phase is over
-	FileEngine  = "engine.json"        // who applies: {"pid", "ticks"}
 	FileErrored = "errored.tfstate"    // in the module's folder: the state that the engine could not hand in
 )
 

@@ -106,14 +106,16 @@ func platform(t *testing.T) (url string, answer *atomic.Int64, beats *atomic.Int
 	return s.URL, answer, beats
 }
 
-var quick = beat{every: 5 * time.Millisecond, patience: 100 * time.Millisecond, refusal: 50 * time.Millisecond}
+func quick() *beat {
+	return &beat{every: 5 * time.Millisecond, patience: 100 * time.Millisecond, refusal: 50 * time.Millisecond}
+}
 
 func TestBeat_PlatformThatIsThere_GoesOnUntilThePhaseIsOver(t *testing.T) {
 	t.Parallel()
 	url, _, beats := platform(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- quick.keep(ctx, url, "run", "token") }()
+	go func() { ended <- quick().keep(ctx, url, "run", "token") }()
 	require.Eventually(t, func() bool { return beats.Load() > 40 }, 30*time.Second, time.Millisecond, "longer than its patience")
 	cancel()
 	require.NoError(t, <-ended)
@@ -125,8 +127,8 @@ func TestBeat_PlatformThatIsSilent_EndsTheRunAfterItsPatience(t *testing.T) {
 		url, answer, _ := platform(t)
 		answer.Store(status)
 		began := time.Now()
-		require.ErrorContains(t, quick.keep(t.Context(), url, "run", "token"), "has not answered for")
-		require.GreaterOrEqual(t, time.Since(began), quick.patience)
+		require.ErrorContains(t, quick().keep(t.Context(), url, "run", "token"), "has not answered for")
+		require.GreaterOrEqual(t, time.Since(began), quick().patience)
 	}
 }
 
@@ -135,7 +137,7 @@ func TestBeat_PlatformThatRefuses_IsBelievedAfterAWhile(t *testing.T) {
 	for _, status := range []int64{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusGone} {
 		url, answer, beats := platform(t)
 		answer.Store(status)
-		require.ErrorIs(t, quick.keep(t.Context(), url, "run", "token"), errGivenUp)
+		require.ErrorIs(t, quick().keep(t.Context(), url, "run", "token"), errGivenUp)
 		require.Greater(t, beats.Load(), int64(1), "a platform that restarts may answer so for a moment")
 	}
 }

@@ -52,7 +52,7 @@ func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) e
 	if err != nil {
 		return err
 	}
-	r := &run{Job: j, folder: w, log: &lineLog{to: log}, alive: beat{every: 3 * time.Second, patience: time.Minute, refusal: 10 * time.Second}}
+	r := &run{Job: j, folder: w, log: &lineLog{to: log}, alive: &beat{every: 3 * time.Second, patience: time.Minute, refusal: 10 * time.Second}}
 	result := r.serve(ctx)
 	result.Phase = j.Phase
 	return w.writeJSON(FileResult, result)
@@ -63,7 +63,7 @@ type run struct {
 	Job
 	folder folder
 	log    *lineLog
-	alive  beat
+	alive  *beat
 }
 
 func (r *run) serve(ctx context.Context) Result {
@@ -84,7 +84,15 @@ func (r *run) serve(ctx context.Context) Result {
 		ctx, cancel = context.WithDeadlineCause(ctx, r.Deadline, fmt.Errorf("it was not done by its deadline, %s", r.Deadline.UTC().Format("15:04:05")))
 		defer cancel()
 	}
-	go func() { stop(r.alive.keep(ctx, r.Backend+"/runs/"+r.Run+"/alive", r.Run, r.Token)) }()
+	// Beyond the deadline too: whether the platform is there says how long an
+	// interrupted engine may take.
+	beating, still := context.WithCancel(context.WithoutCancel(told))
+	defer still()
+	go func() {
+		if why := r.alive.keep(beating, r.Backend+"/runs/"+r.Run+"/alive", r.Run, r.Token); why != nil {
+			stop(why)
+		}
+	}()
 	var result Result
 	switch r.Phase {
 	case Plan:

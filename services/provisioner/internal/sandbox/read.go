@@ -108,7 +108,7 @@ func (s *Sandbox) result(m mark) (runner.Result, bool, error) {
 	}
 	var r runner.Result
 	if err != nil || json.Unmarshal(b, &r) != nil {
-		return runner.Result{}, false, nil //nolint:nilerr // what the runner did not write is no answer
+		return runner.Result{}, false, nil // what the runner did not write is no answer
 	}
 	return r, true, nil
 }
@@ -180,7 +180,7 @@ func (s *Sandbox) completeLog(m mark) error {
 	}
 	f, err := s.open(m, mostEvents, runner.FileApply)
 	if err != nil {
-		return nil //nolint:nilerr // there is nothing to add
+		return nil // there is nothing to add
 	}
 	defer f.Close()
 	// The runner wrote nothing but these lines since the phase began, so that
