@@ -88,7 +88,8 @@ func (a *API) streamRunLog(w http.ResponseWriter, r *http.Request, id string, of
 	}
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	quiet := time.Now()
+	alive := time.NewTicker(stillHere)
+	defer alive.Stop()
 	var told run.Status
 	for {
 		if now, err := a.Runs.Get(r.Context(), id); err == nil && now.Status != told && !now.Status.Over() {
@@ -109,7 +110,6 @@ func (a *API) streamRunLog(w http.ResponseWriter, r *http.Request, id string, of
 			if stream.Send(strconv.FormatInt(offset, 10), "log", LogPiece{Text: string(piece)}) != nil {
 				return nil
 			}
-			quiet = time.Now()
 			continue
 		}
 		if over {
@@ -124,11 +124,9 @@ func (a *API) streamRunLog(w http.ResponseWriter, r *http.Request, id string, of
 			return nil
 		case <-changed:
 		case <-tick.C:
-			if time.Since(quiet) > stillHere {
-				if stream.Comment("still here") != nil {
-					return nil
-				}
-				quiet = time.Now()
+		case <-alive.C:
+			if stream.Comment("still here") != nil {
+				return nil
 			}
 		}
 	}
