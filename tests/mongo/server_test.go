@@ -92,7 +92,7 @@ func (d database) openWith(t testing.TB, o mongodb.Options) *mongodb.Store {
 	t.Helper()
 	o.Log = zerolog.New(d.log)
 	if o.Patience == 0 {
-		o.Patience = time.Minute // tests share a machine
+		o.Patience = 5 * time.Minute // tests share a machine
 	}
 	s, err := mongodb.Open(context.Background(), d.url(), service, o)
 	require.NoError(t, err)
