@@ -86,8 +86,9 @@ func (s *Sandbox) process(m mark) (process.Spec, error) {
 	}
 	spec := process.Spec{
 		ID: m.process(), Argv: argv, Dir: s.work(m.Run), Log: s.Log(m.Run),
-		// It mostly waits; what it is told is on standard input.
-		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB", "TMPDIR=" + tmp},
+		// It mostly waits; what it is told is on standard input. Until it needs
+		// as much as that it collects no garbage: it would be a part of its start.
+		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB", "GOGC=off", "TMPDIR=" + tmp},
 		Labels: map[string]string{"run": m.Run, "phase": string(m.Phase), "stack": m.Stack},
 	}
 	if s.c.Root {
