@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slipway-idp/slipway/libs/client"
@@ -13,11 +14,14 @@ import (
 	"github.com/slipway-idp/slipway/services/portal/internal/tell"
 )
 
-// shown is how many events the explorer shows; windows is how far back it
-// looks for them, in events, until it has enough.
-const shown = 100
-
-func windows() []int { return []int{shown, 1000, 5000} }
+// shown is how many events the explorer shows. It looks for them in the last
+// few of the stream first and then this far back, unless somebody says further.
+const (
+	shown    = 100
+	near     = 400
+	far      = 2000
+	farthest = 100000
+)
 
 type eventRow struct {
 	client.Event
@@ -37,6 +41,7 @@ type explorerView struct {
 	Projects []gateway.Project
 	Rows     []eventRow
 	Wrong    string
+	Further  string // where to look further back
 }
 
 func (s *Site) explorer(v *visit) (page.View, error) {
@@ -47,7 +52,9 @@ func (s *Site) explorer(v *visit) (page.View, error) {
 	}
 	view.Projects = projects
 	f := eventFilter(view.Text, view.Type, view.Project, view.Filter)
-	found, back, err := newest(v, f)
+	back, _ := strconv.Atoi(v.query("back"))
+	back = min(max(back, far), farthest)
+	found, all, err := newest(v, f, back)
 	if p := problemOf(err); err != nil && p.Status == 400 {
 		view.Wrong = p.Error()
 	} else if err != nil {
@@ -55,6 +62,9 @@ func (s *Site) explorer(v *visit) (page.View, error) {
 	}
 	for _, e := range found {
 		view.Rows = append(view.Rows, rowOf(e))
+	}
+	if !all && len(found) < shown && back < farthest {
+		view.Further = address("/explorer", "q", view.Text, "type", view.Type, "project", view.Project, "filter", view.Filter, "back", strconv.Itoa(back*5))
 	}
 	view.Say = sayExplorer(view, back)
 	return page.View{
@@ -67,28 +77,28 @@ func (s *Site) explorer(v *visit) (page.View, error) {
 	}, nil
 }
 
-// newest are the last events that a filter lets through, the newest first, and
-// how far back was looked: 0 is to the beginning.
-func newest(v *visit, f client.EventFilter) ([]client.Event, int, error) {
-	for i, window := range windows() {
-		f.Since, f.Limit = fmt.Sprintf("-%d", window), 1000
-		var found []client.Event
-		for f.Cursor = ""; ; {
+// newest are the last events that a filter lets through, the newest first.
+// all says that there are no others, however far back one looks.
+func newest(v *visit, f client.EventFilter, back int) (found []client.Event, all bool, err error) {
+	everything := f.Filter == "" && f.Type == "" && f.Project == ""
+	if everything {
+		back = shown
+	}
+	for _, window := range []int{min(near, back), back} {
+		found, f.Since, f.Limit, f.Cursor = nil, fmt.Sprintf("-%d", window), 1000, ""
+		for more := true; more; more = f.Cursor != "" {
 			got, err := v.read.Events(v.ctx, f)
 			if err != nil {
-				return nil, 0, err
+				return nil, false, err
 			}
-			found = append(found, got.Items...)
-			if f.Cursor = got.NextCursor; f.Cursor == "" {
-				break
-			}
+			found, f.Cursor = append(found, got.Items...), got.NextCursor
 		}
-		if len(found) >= shown || i == len(windows())-1 || f.Filter == "" && f.Type == "" && f.Project == "" && len(found) < window {
-			slices.Reverse(found)
-			return found[:min(shown, len(found))], window, nil
+		if len(found) >= shown || everything {
+			break
 		}
 	}
-	return nil, 0, nil
+	slices.Reverse(found)
+	return found[:min(shown, len(found))], everything, nil
 }
 
 // eventFilter says what is searched for as the API understands it.
