@@ -19,7 +19,7 @@ import (
 const (
 	shown    = 100
 	near     = 400
-	far      = 2000
+	far      = 1000
 	farthest = 100000
 )
 
