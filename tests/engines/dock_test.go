@@ -41,10 +41,17 @@ func newDock(t testing.TB, e engine) *dock {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "path"), 0o755))
 	require.NoError(t, os.Symlink(e.path, filepath.Join(dir, "path", e.name)))
 	d.Platform = platform.New(t, binaries)
+	// Below /var/tmp they would stay, and in the test's own folder the path of a
+	// provider's socket would be longer than the kernel takes.
+	runs, err := os.MkdirTemp("", "run-")
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(runs, 0o711))
+	t.Cleanup(func() { _ = os.RemoveAll(runs) })
 	// As root every stack is a user of its own: two platforms on one machine
 	// need ranges of their own.
 	uid := 10_000_000 + os.Getpid()*10_000 + int(docks.Add(1))*500
 	d.Env = []string{"PATH=" + filepath.Join(dir, "path") + ":/usr/bin:/bin", "SLIPWAY_ENGINE_CONFIG=" + config,
+		"SLIPWAY_RUNS_DIR=" + runs,
 		fmt.Sprintf("SLIPWAY_RUNNER_UIDS=%d-%d", uid, uid+499)}
 	t.Cleanup(func() { d.shown() })
 	return d
