@@ -132,7 +132,7 @@ func newAPI(t *testing.T) *api {
 		return one(a.runs, func(run client.Run) bool { return run.ID == r.PathValue("r") })
 	})
 	mux.HandleFunc("GET /api/v1/projects/{p}/runs/{r}/log", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("Plan: 1 to add <b>now</b>\n"))
+		_, _ = w.Write([]byte("\x1b[0mPlan: \x1b[32m1 to add\x1b[0m <b>now</b>\n"))
 	})
 	get("/api/v1/projects/{p}/stacks", func(*http.Request) (any, error) {
 		if len(a.runs) == 0 {

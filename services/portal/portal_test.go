@@ -241,11 +241,11 @@ func TestRun_Waiting_ShowsThePlanBeforeTheButton(t *testing.T) {
 	s := signedIn(t)
 	const path = "/projects/shop/runs/run-0000000000000000000d"
 	body := s.get(path).body
-	require.Contains(t, body, "1 to add, 1 to replace: owners asks for an approval.")
+	require.Contains(t, body, "The plan waits for somebody&#39;s word: owners asks for an approval.")
 	require.Contains(t, body, "terraform_data.bucket")
 	require.NotContains(t, body, "terraform_data.same", "what stays as it is is no change")
 	require.Contains(t, body, "(secret)")
-	require.Contains(t, body, "Plan: 1 to add &lt;b&gt;now&lt;/b&gt;")
+	require.Contains(t, body, "Plan: 1 to add &lt;b&gt;now&lt;/b&gt;", "without the colours of a terminal")
 	require.Contains(t, body, `name="digest" value="sha256:0123456789"`)
 	a := s.do("POST", path, url.Values{"csrf": {s.proof(path)}, "do": {"approve"}, "digest": {"sha256:0123456789"}})
 	require.Equal(t, http.StatusSeeOther, a.status)

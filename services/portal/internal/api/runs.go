@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -144,6 +145,7 @@ func (s *Site) run(v *visit) (page.View, error) {
 		return page.View{}, err
 	}
 	view := runView{Run: r, Mark: tell.OfRun(r), Took: runRowOf(r).Took, Waits: r.Status == "waiting", Works: !r.Over() && r.Status != "waiting"}
+	log = colours.ReplaceAllString(log, "")
 	view.Log = log
 	if len(log) > maxLog {
 		cut := log[len(log)-maxLog:]
@@ -173,8 +175,18 @@ func (s *Site) run(v *visit) (page.View, error) {
 	return out, nil
 }
 
+// colours are what an engine writes for a terminal.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
 func sayRun(r client.Run) string {
-	text := r.Summary
+	if r.Status == "waiting" {
+		why := r.Waiting
+		if r.Decision != nil && len(r.Decision.Reasons) > 0 {
+			why = r.Decision.Reasons[0].Message
+		}
+		return tell.Sentence("The plan waits for somebody's word: " + tell.FirstLine(why))
+	}
+	text := tell.Capital(r.Summary)
 	if text == "" {
 		text = r.Operation + " of " + r.Stack + " is " + r.Status
 	}

@@ -3,118 +3,45 @@ package graph
 import (
 	"fmt"
 	"html/template"
-	"strconv"
 	"strings"
 )
-
-// layout is where Graphviz put things, in inches from the lower left corner.
-type layout struct {
-	width, height float64
-	at            map[int][2]float64 // middle of each box, by number
-	paths         [][][2]float64     // points of each edge's curve
-}
-
-// read understands Graphviz's format "plain".
-func read(text string) (layout, error) {
-	l := layout{at: map[int][2]float64{}}
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		switch words[0] {
-		case "graph":
-			f, err := numbers(words[1:], 3)
-			if err != nil {
-				return l, err
-			}
-			l.width, l.height = f[1], f[2]
-		case "node":
-			if len(words) < 4 {
-				return l, fmt.Errorf("a node without its place: %q", line)
-			}
-			n, err := strconv.Atoi(strings.TrimPrefix(words[1], "n"))
-			if err != nil {
-				return l, err
-			}
-			f, err := numbers(words[2:], 2)
-			if err != nil {
-				return l, err
-			}
-			l.at[n] = [2]float64{f[0], f[1]}
-		case "edge":
-			if len(words) < 4 {
-				return l, fmt.Errorf("an edge without its points: %q", line)
-			}
-			n, err := strconv.Atoi(words[3])
-			if err != nil {
-				return l, err
-			}
-			f, err := numbers(words[4:], 2*n)
-			if err != nil {
-				return l, err
-			}
-			points := make([][2]float64, n)
-			for i := range points {
-				points[i] = [2]float64{f[2*i], f[2*i+1]}
-			}
-			l.paths = append(l.paths, points)
-		}
-	}
-	return l, nil
-}
-
-func numbers(words []string, n int) ([]float64, error) {
-	if len(words) < n {
-		return nil, fmt.Errorf("%d numbers are needed, %d are there", n, len(words))
-	}
-	out := make([]float64, n)
-	for i := range out {
-		f, err := strconv.ParseFloat(words[i], 64)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = f
-	}
-	return out, nil
-}
 
 // margin around the picture, in pixels.
 const margin = 16
 
 // paint draws a laid out graph.
 func paint(g Graph, l layout) *Drawing {
-	x := func(v float64) float64 { return v*72 + margin }
-	y := func(v float64) float64 { return (l.height-v)*72 + margin }
-	w, h := int(l.width*72)+2*margin, int(l.height*72)+2*margin
+	w, h := int(l.width)+2*margin, int(l.height)+2*margin
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" width="%d" height="%d" role="group" aria-label="Resource graph">`, w, h, w, h)
 	for _, p := range l.paths {
-		edge(&b, p, x, y)
+		edge(&b, p)
 	}
 	for i, n := range g.Nodes {
-		at, ok := l.at[i]
-		if !ok {
-			continue
-		}
-		box(&b, n, x(at[0]), y(at[1]))
+		box(&b, n, l.at[i].x+margin, l.at[i].y+margin)
 	}
 	b.WriteString("</svg>")
 	return &Drawing{SVG: template.HTML(b.String()), Width: w, Height: h} //nolint:gosec // every text is escaped by box
 }
 
-func edge(b *strings.Builder, p [][2]float64, x, y func(float64) float64) {
-	if len(p) < 4 {
-		return
+// tip is how long an arrow's head is.
+const tip = 9
+
+// edge draws a curve through its points, level at each of them.
+func edge(b *strings.Builder, path []point) {
+	at := func(p point) (float64, float64) { return p.x + margin, p.y + margin }
+	x, y := at(path[0])
+	fmt.Fprintf(b, `<path class="edge" d="M%.1f %.1f`, x, y)
+	for i, p := range path[1:] {
+		nx, ny := at(p)
+		if i == len(path)-2 {
+			nx -= tip
+		}
+		middle := (x + nx) / 2
+		fmt.Fprintf(b, "C%.1f %.1f %.1f %.1f %.1f %.1f", middle, y, middle, ny, nx, ny)
+		x, y = nx, ny
 	}
-	fmt.Fprintf(b, `<path class="edge" d="M%.1f %.1f`, x(p[0][0]), y(p[0][1]))
-	for i := 1; i+2 < len(p); i += 3 {
-		fmt.Fprintf(b, "C%.1f %.1f %.1f %.1f %.1f %.1f", x(p[i][0]), y(p[i][1]), x(p[i+1][0]), y(p[i+1][1]), x(p[i+2][0]), y(p[i+2][1]))
-	}
-	b.WriteString(`"/>`)
-	end := p[len(p)-1] // Graphviz leaves room for the tip
-	ex, ey := x(end[0]), y(end[1])
-	fmt.Fprintf(b, `<path class="tip" d="M%.1f %.1fl9 0l-9 4l0 -8z"/>`, ex, ey)
+	fmt.Fprintf(b, `"/><path class="tip" d="M%.1f %.1fl%d 4l-%d 4z"/>`, x, y-4, tip, tip)
 }
 
 func box(b *strings.Builder, n Node, cx, cy float64) {

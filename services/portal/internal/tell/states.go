@@ -175,18 +175,18 @@ func OfRun(r client.Run) Mark {
 	return Mark{Quiet, r.Status}
 }
 
-// OfAction marks what a plan does to a resource: what is destroyed or replaced
-// is to be looked at.
+// OfAction marks what a plan does to a resource, by its sign and its word:
+// what is destroyed or replaced is to be looked at.
 func OfAction(action string) Mark {
 	switch action {
 	case "add":
-		return Mark{Succeeded, action}
+		return Mark{Succeeded, "+ " + action}
 	case "change":
-		return Mark{Running, action}
+		return Mark{Running, "~ " + action}
 	case "replace":
-		return Mark{Attention, action}
+		return Mark{Attention, "± " + action}
 	case "destroy":
-		return Mark{Failed, action}
+		return Mark{Failed, "− " + action}
 	}
 	return Mark{Quiet, action}
 }
