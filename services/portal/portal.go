@@ -17,7 +17,6 @@ import (
 
 	"github.com/slipway-idp/slipway/services/portal/internal/api"
 	"github.com/slipway-idp/slipway/services/portal/internal/driver/gateway"
-	"github.com/slipway-idp/slipway/services/portal/internal/graph"
 	"github.com/slipway-idp/slipway/services/portal/internal/page"
 	"github.com/slipway-idp/slipway/services/portal/internal/session"
 )
@@ -73,7 +72,7 @@ func New(c Config) (*Service, error) {
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
-		Sessions: sessions, Pages: pages, Graphs: graph.New(),
+		Sessions: sessions, Pages: pages,
 		Clock: c.Clock, Log: c.Log, Version: c.Version, Heartbeat: cmp.Or(c.Heartbeat, 15*time.Second),
 	}
 	return &Service{c: c, api: site.Handler()}, nil

@@ -161,11 +161,7 @@ func (s *Site) environment(v *visit) (page.View, error) {
 	}
 	view.Own = len(view.Running) == 0 && e.Status == "ready"
 	view.Say = sayEnvironment(view, v)
-	if drawing, err := s.Graphs.Draw(v.ctx, environmentGraph(view)); err == nil {
-		view.Graph = drawing
-	} else {
-		s.Log.Warn().Err(err).Msg("a graph cannot be drawn")
-	}
+	view.Graph = graph.Draw(environmentGraph(view))
 	commands := []page.Command{{Line: "slipway describe environment " + name + " --project " + project, Does: "this environment"}}
 	if e.ExpiresAt != nil {
 		commands = append(commands, page.Command{Line: "slipway env extend " + name + " --ttl 48h --project " + project, Does: "let it live longer"})

@@ -18,7 +18,6 @@ import (
 	"github.com/slipway-idp/slipway/libs/httpapi"
 
 	"github.com/slipway-idp/slipway/services/portal/internal/driver/gateway"
-	"github.com/slipway-idp/slipway/services/portal/internal/graph"
 	"github.com/slipway-idp/slipway/services/portal/internal/page"
 	"github.com/slipway-idp/slipway/services/portal/internal/session"
 	"github.com/slipway-idp/slipway/services/portal/internal/tell"
@@ -29,7 +28,6 @@ type Site struct {
 	Way      gateway.Way
 	Sessions *session.Sessions
 	Pages    *page.Pages
-	Graphs   *graph.Drawer
 	Clock    func() time.Time
 	Log      zerolog.Logger
 	Version  string

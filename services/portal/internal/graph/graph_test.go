@@ -15,25 +15,21 @@ func TestDraw_EachNodeIsALink_AndEachEdgeIsDrawn(t *testing.T) {
 		Nodes: []graph.Node{{ID: "w", Label: "orders", Under: "workload", Kind: "workload", State: "succeeded", Href: "/w"}, {ID: "r", Label: "cache", Under: "redis", Kind: "resource", State: "running", Href: "/r"}},
 		Edges: []graph.Edge{{From: "w", To: "r"}, {From: "w", To: "of nobody"}},
 	}
-	d := graph.New()
-	one, err := d.Draw(t.Context(), g)
-	require.NoError(t, err)
+	one := graph.Draw(g)
 	svg := string(one.SVG)
 	require.Equal(t, 2, strings.Count(svg, "<a href="))
 	require.Equal(t, 1, strings.Count(svg, `class="edge"`))
 	require.Contains(t, svg, `<use href="#s-running" class="running"`, "a state has its shape here too")
 	require.NotContains(t, svg, "style=")
-	again, err := d.Draw(t.Context(), g)
-	require.NoError(t, err)
+	again := graph.Draw(g)
 	require.Equal(t, one.SVG, again.SVG)
 }
 
 func TestDraw_HostileNames_AreText(t *testing.T) {
 	t.Parallel()
-	d, err := graph.New().Draw(t.Context(), graph.Graph{Nodes: []graph.Node{{
+	d := graph.Draw(graph.Graph{Nodes: []graph.Node{{
 		ID: `x"]; evil [label="`, Label: `<script>`, Under: `"><b>`, Kind: `a" onclick="x`, State: `"><`, Href: `/"onclick="x`,
 	}}})
-	require.NoError(t, err)
 	require.NotContains(t, string(d.SVG), "<script>")
 	require.NotContains(t, string(d.SVG), "<b>")
 	require.NotContains(t, string(d.SVG), `" onclick`)
@@ -41,10 +37,6 @@ func TestDraw_HostileNames_AreText(t *testing.T) {
 
 func TestDraw_NothingOrTooMuch_IsLeftToTheTable(t *testing.T) {
 	t.Parallel()
-	none, err := graph.New().Draw(t.Context(), graph.Graph{})
-	require.NoError(t, err)
-	require.Nil(t, none)
-	many, err := graph.New().Draw(t.Context(), graph.Graph{Nodes: make([]graph.Node, 500)})
-	require.NoError(t, err)
-	require.Nil(t, many)
+	require.Nil(t, graph.Draw(graph.Graph{}))
+	require.Nil(t, graph.Draw(graph.Graph{Nodes: make([]graph.Node, 500)}))
 }
