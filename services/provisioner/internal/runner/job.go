@@ -51,8 +51,9 @@ type Job struct {
 	Run       string            `json:"run"`
 	Stack     string            `json:"stack"`
 	Phase     Phase             `json:"phase"`
-	Dir       string            `json:"dir,omitempty"` // the work folder; "": the current one. Package sandbox sets it
-	Operation string            `json:"operation"`     // OpApply, …
+	Dir       string            `json:"dir,omitempty"`  // the work folder; "": the current one. Package sandbox sets it
+	User      int               `json:"user,omitempty"` // who the process becomes before anything else; package sandbox sets it
+	Operation string            `json:"operation"`      // OpApply, …
 	Engine    engine.Engine     `json:"engine"`
 	Backend   string            `json:"backend"` // where the state is kept: "http://127.0.0.1:8461"
 	Token     string            `json:"token"`   // opens this run's state, lock and heartbeat

@@ -39,6 +39,9 @@ func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) e
 	if err != nil {
 		return fmt.Errorf("the job on standard input: %w", err)
 	}
+	if err := become(j.User); err != nil {
+		return err
+	}
 	if j.Dir != "" {
 		if err := os.Chdir(j.Dir); err != nil {
 			return fmt.Errorf("the work folder: %w", err)
@@ -56,6 +59,18 @@ func Serve(ctx context.Context, args []string, stdin io.Reader, log io.Writer) e
 	result := r.serve(ctx)
 	result.Phase = j.Phase
 	return w.writeJSON(FileResult, result)
+}
+
+// become makes the process that of a user, for good and with no group beside
+// its own, unless it is that already. 0: it stays whose it is.
+func become(user int) error {
+	if user == 0 || os.Geteuid() == user {
+		return nil
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user)); err != nil {
+		return fmt.Errorf("become user %d: %w", user, err)
+	}
+	return nil
 }
 
 // run is one phase at work.

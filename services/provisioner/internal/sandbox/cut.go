@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipway-idp/slipway/libs/process"
+	"github.com/slipway-idp/slipway/services/provisioner/internal/runner"
 )
 
 // Interrupt asks the engine of a run to end by itself, in order: its runner is
@@ -74,6 +75,12 @@ func (s *Sandbox) Cut(ctx context.Context, run string, grace time.Duration) erro
 	}
 	if err := s.cut(ctx, run, m.UID, grace); err != nil {
 		return err
+	}
+	if m.Phase != runner.Plan {
+		return nil
+	}
+	if r, ok, err := s.result(m); err != nil || !ok || !r.OK || !r.Changes {
+		return s.dropSpare(ctx, run) // there will be nothing to apply
 	}
 	s.startSpare(ctx, m)
 	return nil

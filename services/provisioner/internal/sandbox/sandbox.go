@@ -43,9 +43,6 @@ type Config struct {
 	// Owner is the path by which others know this platform: it is there as long
 	// as the platform's data is; "" is Dir.
 	Owner string
-	// Temp is the temporary folder of this platform's own program; "" is the
-	// system's.
-	Temp  string
 	Clock func() time.Time
 }
 
@@ -70,9 +67,6 @@ func Open(c Config) (*Sandbox, error) {
 	c.Dir = dir
 	if c.Clock == nil {
 		c.Clock = time.Now
-	}
-	if c.Temp == "" {
-		c.Temp = os.TempDir()
 	}
 	if c.Owner == "" {
 		c.Owner = c.Dir

@@ -13,9 +13,9 @@ import (
 
 // spare is a runner that was started ahead. To begin, the slipway program takes
 // a tenth of a second: as long as a small module takes to be applied. So the
-// runner of phase apply begins while the plan is judged, when nothing of phase
-// plan lives any more. It has nothing, waits for its job, and ends by itself
-// when the platform does.
+// runner of phase apply begins while phase plan is at work. It has nothing and
+// waits for its job, whose user it only then becomes: the module's code that
+// plans can do nothing to it. It ends by itself when the platform does.
 type spare struct {
 	process process.Process
 	job     *os.File // where it is told its job
@@ -25,8 +25,9 @@ type spare struct {
 // spareFor is how long one waits: a plan that a person looks at takes longer.
 const spareFor = 15 * time.Second
 
-// startSpare starts one for the phase after m, where there will be one. It is no
-// matter if that fails. The caller holds the run's lock.
+// startSpare starts one for the phase after m, where there will be one, or lets
+// the one that there is wait for longer. It is no matter if that fails. The
+// caller holds the run's lock.
 func (s *Sandbox) startSpare(ctx context.Context, m mark) {
 	if m.Phase != runner.Plan || m.Cut != "" || m.Operation != runner.OpApply && m.Operation != runner.OpDestroy {
 		return
@@ -34,7 +35,10 @@ func (s *Sandbox) startSpare(ctx context.Context, m mark) {
 	if _, begun, err := s.mark(m.Run, runner.Apply); begun || err != nil {
 		return
 	}
-	if r, ok, err := s.result(m); err != nil || !ok || !r.OK || !r.Changes {
+	s.mu.Lock()
+	waits := s.spares[m.Run]
+	s.mu.Unlock()
+	if waits != nil && waits.timer.Reset(spareFor) {
 		return
 	}
 	next := m
@@ -48,7 +52,7 @@ func (s *Sandbox) startSpare(ctx context.Context, m mark) {
 		return
 	}
 	defer in.Close()
-	spec.Input, spec.Dir = in, "/" // the work folder is made anew until then
+	spec.Input, spec.Dir, spec.User = in, "/", nil // the work folder is made anew until then
 	p, err := s.c.Keeper.Start(ctx, spec)
 	if err != nil {
 		_ = job.Close()

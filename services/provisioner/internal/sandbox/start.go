@@ -68,6 +68,7 @@ func (s *Sandbox) Start(ctx context.Context, run string, uid int, job runner.Job
 		}
 		return errors.Join(err, remove(s.markPath(run, job.Phase)))
 	}
+	s.startSpare(ctx, m)
 	return nil
 }
 
@@ -80,15 +81,11 @@ func (s *Sandbox) process(m mark) (process.Spec, error) {
 			return process.Spec{}, fmt.Errorf("the runner's program: %w", err)
 		}
 	}
-	tmp, err := s.temporary()
-	if err != nil {
-		return process.Spec{}, fmt.Errorf("the runner's temporary folder: %w", err)
-	}
 	spec := process.Spec{
 		ID: m.process(), Argv: argv, Dir: s.work(m.Run), Log: s.Log(m.Run),
 		// It mostly waits; what it is told is on standard input. Until it needs
 		// as much as that it collects no garbage: it would be a part of its start.
-		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB", "GOGC=off", "TMPDIR=" + tmp},
+		Env:    []string{"GOMAXPROCS=2", "GOMEMLIMIT=256MiB", "GOGC=off"},
 		Labels: map[string]string{"run": m.Run, "phase": string(m.Phase), "stack": m.Stack},
 	}
 	if s.c.Root {
@@ -104,6 +101,9 @@ func (s *Sandbox) complete(m mark, job runner.Job) (runner.Job, error) {
 		if job.Engine.Path, err = s.reachable(job.Engine.Path); err != nil {
 			return job, fmt.Errorf("the engine: %w", err)
 		}
+	}
+	if s.c.Root {
+		job.User = m.UID
 	}
 	job.Dir, job.Marker, job.Limits = s.work(m.Run), s.c.Keeper.MarkerOf(m.process()), job.Limits.Or(s.c.Limits)
 	return job, nil
