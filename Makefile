@@ -60,12 +60,23 @@ test-engines: ## the real OpenTofu and Terraform, with kill -9; needs one on PAT
 	@command -v tofu >/dev/null || [ -x bin/tofu ] || command -v terraform >/dev/null || { echo "There is none: run make opentofu (some minutes, needs Go alone), or install OpenTofu or Terraform." >&2; exit 1; }
 	@SLIPWAY_ENGINES='$(CURDIR)/bin' $(GO) run ./tools/testsum -tags engines -timeout 30m -count=1 $(REAL) ./tests/engines/...
 
+.PHONY: test-browser
+test-browser: ## the portal in a real Chromium; needs the package chromium, and Node 20 or newer with npm
+	@command -v npm >/dev/null || { echo "make test-browser needs Node 20 or newer with npm: install the packages nodejs and npm." >&2; exit 1; }
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { echo "make test-browser needs Chromium: install the package chromium, or name one in CHROMIUM." >&2; exit 1; }
+	@npm ci --prefix tests/browser --no-audit --no-fund
+	@$(GO) run ./tools/testsum -tags browser -timeout 15m ./tests/browser/...
+
+.PHONY: test-mongo
+test-mongo: ## the MongoDB store: on an embedded FerretDB; on a real MongoDB with Docker or SLIPWAY_TEST_MONGODB_URL
+	@cd tests/mongo && GOWORK=off $(GO) test -count=1 -timeout 9m -rapid.checks=20 -rapid.nofailfile
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (20s)
 	@FUZZTIME=$(FUZZTIME) sh tools/fuzz.sh
 
 .PHONY: test-all
-test-all: test test-crash test-clients test-engines fuzz ## all of the tests, one after another
+test-all: test test-crash test-clients test-engines test-browser test-mongo fuzz ## all of the tests, one after another
 
 .PHONY: bench
 bench: slipway ## measure, and write tests/bench/latest.json
@@ -96,6 +107,6 @@ tidy: ## go.mod files in step with the imports, and formatted code
 	@git ls-files '*.go' | xargs gofmt -w
 
 # Their features come later; until then they are not in the list of `make help`.
-.PHONY: test-browser test-containers images
-test-browser test-containers images:
+.PHONY: test-containers images
+test-containers images:
 	@echo "make $@: there is nothing behind this yet. README.md says what works today." >&2; exit 1

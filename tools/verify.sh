@@ -35,6 +35,8 @@ generated() {
 tidy() { (cd "$1" && GOWORK=off go mod tidy -diff); }
 alone() { (cd "$1" && GOWORK=off go build ./...); }
 
+apart() { (cd "$1" && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./...); }
+
 check "every go.mod is listed and in step" go run ./tools/modsync -check
 for dir in $(go list -m -f '{{.Dir}}'); do
 	check "go mod tidy changes nothing in ${dir#"$PWD"/}" tidy "$dir"
@@ -44,8 +46,10 @@ for dir in deploy/examples/shop/*/go.mod; do
 done
 check "formatted" formatted
 check "go vet" go vet work
-check "go vet of tests that need more" go vet -tags mount,clients,engines work
+check "go vet of tests that need more" go vet -tags mount,clients,engines,browser work
 check "generated files are fresh" generated
+check "vetted apart: tests/mongo" apart tests/mongo
+check "vetted apart: tests/provider" apart tests/provider
 for dir in events libs libs/client services/* tools/slipway; do
 	check "builds alone: $dir" alone "$dir"
 done

@@ -115,7 +115,7 @@ func (r *run) init(ctx context.Context, e *tfexec.Terraform) Result {
 }
 
 func (r *run) initEngine(ctx context.Context, out io.Writer) error {
-	cmd := exec.CommandContext(ctx, r.Engine.Path, "init", "-json", "-input=false")
+	cmd := exec.CommandContext(ctx, r.Engine.Path, "init", "-json", "-no-color", "-input=false")
 	env := r.environment()
 	env["TF_IN_AUTOMATION"] = "1"
 	var said bytes.Buffer
