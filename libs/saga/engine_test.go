@@ -282,9 +282,9 @@ func TestUndo_WaitsForWhatIsAtWork_IsNotGivenUpWhileItIs(t *testing.T) {
 	}
 	d := begin(t, step("a", "make")).fail("a", saga.Forward, true)
 	for range 3 { // twice the deadline
-		wait(d, true).later(8 * time.Minute).is(saga.Undoing, nil)
+		wait(d, true).later(8*time.Minute).is(saga.Undoing, nil)
 	}
-	wait(d, false).later(8 * time.Minute).is(saga.Undoing, nil)
+	wait(d, false).later(8*time.Minute).is(saga.Undoing, nil)
 	d.later(3 * time.Minute)
 	wait(d, false).is(saga.Parked, map[string]saga.StepStatus{"a": saga.StepUndoFailed})
 }

@@ -48,7 +48,9 @@ func TestModules_OutOfARepository_ArePinnedUntilTheDocumentIsAppliedAgain(t *tes
 	p := newPlatform(t)
 	text := definitionWith("{git: '"+url+"', ref: main, path: infra/redis}", "  inputs: {size: large}\n")
 	pinned := func() (id, digest string) {
-		var d struct{ Module struct{ Commit, Digest string } }
+		var d struct {
+			Module struct{ Commit, Digest string }
+		}
 		p.ok(http.StatusOK, http.MethodGet, "/api/v1/projects/shop/resource-definitions/modular", nil, &d)
 		return d.Module.Commit, d.Module.Digest
 	}

@@ -130,7 +130,9 @@ func (d *Deployments) Definition() saga.Definition {
 			StepDecide: {Do: d.decide, Retry: quick, Timeout: 10 * time.Second},
 			StepResources: {
 				Command: ensureResources, UndoCommand: releaseResources, Compensation: saga.DestroyCreated,
-				Timeout: 15 * time.Minute, UndoDeadline: 10 * time.Minute,
+				// A database takes its half hour, and a plan may wait for a person
+				// until the next morning. Whoever provides always answers.
+				Timeout: 24 * time.Hour, UndoDeadline: 4 * time.Hour,
 			},
 			StepHalt:     {Do: d.halt, Undo: d.unhalt, Compensation: saga.ReapplyPrevious, Retry: quick, Timeout: 12 * time.Minute},
 			StepStart:    {Do: d.start, Undo: d.stop, Compensation: saga.DestroyCreated, Retry: quick, Timeout: 5 * time.Minute},

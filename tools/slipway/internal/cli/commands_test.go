@@ -262,7 +262,7 @@ func TestDoctor_Engines_AreNamedWithTheOneThatIsTaken(t *testing.T) {
 	for answer, says := range map[string][]string{
 		`{"items":[{"kind":"tofu","version":"1.12.6","found":"beside slipway"},{"kind":"terraform","version":"1.11.4","found":"on PATH"}]}`: {
 			"✓ engines", "tofu 1.12.6 (beside slipway), terraform 1.11.4 (on PATH); a definition that names none gets tofu"},
-		`{"items":[],"missing":"install OpenTofu"}`:       {"✓ engines", "none is there", "install OpenTofu"},
+		`{"items":[],"missing":"install OpenTofu"}`:      {"✓ engines", "none is there", "install OpenTofu"},
 		`{"items":[],"faults":["tofu does not answer"]}`: {"engines", "tofu does not answer", "mend it"},
 	} {
 		p := newPlatform(t)
