@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,19 +23,29 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/sandbox"
 )
 
-// The test binary is the engine, and the runner.
 func TestMain(m *testing.M) {
-	enginetest.Main()
-	if len(os.Args) > 1 && os.Args[1] == runner.Command {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		defer stop()
-		if err := runner.Serve(ctx, os.Args[2:], os.Stdin, os.Stdout); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
+	dir, err := os.MkdirTemp("", "slipway-engine-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // for the runners' own users
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		panic(err)
+	}
+	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// built is the runner, and the stand-in for an engine: a small program, because
+// the test binary takes long to begin, with the race detector above all.
+var built func() (string, error)
+
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	require.NoError(t, err)
+	return path
 }
 
 // onEach runs a case on each engine, in both ways that a sandbox works.
@@ -88,7 +98,7 @@ func newBench(t *testing.T, e engine.Engine, root bool) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: passable(t), backend: runnertest.Serve(t), uid: nextUID()}
 	b.config = sandbox.Config{
-		Dir: filepath.Join(b.dir, "runs"), Executable: []string{os.Args[0]}, Root: root,
+		Dir: filepath.Join(b.dir, "runs"), Executable: []string{program(t)}, Root: root,
 		Claims: filepath.Join(b.dir, "claims"),
 	}
 	b.job = runner.Job{
