@@ -2,17 +2,15 @@ package runner_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,17 +23,25 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	enginetest.Main()
-	if len(os.Args) > 1 && os.Args[1] == runner.Command {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		defer stop()
-		if err := runner.Serve(ctx, os.Args[2:], os.Stdin, os.Stdout); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
+	dir, err := os.MkdirTemp("", "slipway-engine-")
+	if err != nil {
+		panic(err)
 	}
-	os.Exit(m.Run())
+	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// built is the runner, and the stand-in for an engine: a small program, because
+// the test binary takes long to begin, with the race detector above all.
+var built func() (string, error)
+
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	require.NoError(t, err)
+	return path
 }
 
 const fileLog = "log"
@@ -88,7 +94,7 @@ func (b *bench) start(phase runner.Phase) *exec.Cmd {
 	text, err := json.Marshal(b.job)
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.RemoveAll(filepath.Join(b.dir, runner.FileResult)))
-	cmd := exec.Command(os.Args[0], runner.Command)
+	cmd := exec.Command(program(b.t), runner.Command)
 	log, err := os.OpenFile(filepath.Join(b.dir, fileLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(b.t, err)
 	defer log.Close()
