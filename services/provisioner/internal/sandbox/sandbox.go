@@ -58,7 +58,8 @@ type Sandbox struct {
 	spares map[string]*spare      // by run
 }
 
-// Open makes the folder, or opens it with what an earlier platform left in it.
+// Open opens the folder with what an earlier platform left in it; the first run
+// makes it.
 func Open(c Config) (*Sandbox, error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -75,19 +76,30 @@ func Open(c Config) (*Sandbox, error) {
 		c.Claims = "/run/slipway-uids"
 	}
 	c.Limits = c.Limits.Or(runner.Default())
+	s := &Sandbox{c: c, locks: map[string]*sync.Mutex{}, clean: map[string]bool{}, spares: map[string]*spare{}}
+	// Who never runs a module has no such folder. One that is there must be ours.
+	if _, err := os.Lstat(dir); err == nil {
+		return s, s.layout()
+	}
+	return s, nil
+}
+
+// layout makes the folders that all runs share, as far as they are not there.
+func (s *Sandbox) layout() error {
 	passable := fs.FileMode(0o700)
-	if c.Root {
+	if s.c.Root {
 		passable = 0o711
 	}
-	if err := own(dir, passable); err != nil {
-		return nil, fmt.Errorf("folder of runs: %w", err)
-	}
+	err := own(s.c.Dir, passable)
 	for name, mode := range map[string]fs.FileMode{"work": passable, "stacks": passable, "bin": passable, "logs": 0o700, "started": 0o700} {
-		if err := own(filepath.Join(dir, name), mode); err != nil {
-			return nil, fmt.Errorf("folder of runs: %w", err)
+		if err == nil {
+			err = own(filepath.Join(s.c.Dir, name), mode)
 		}
 	}
-	return &Sandbox{c: c, locks: map[string]*sync.Mutex{}, clean: map[string]bool{}, spares: map[string]*spare{}}, nil
+	if err != nil {
+		return fmt.Errorf("folder of runs: %w", err)
+	}
+	return nil
 }
 
 // own makes a folder, or makes sure that the one there is ours alone: its name
@@ -162,6 +174,9 @@ func (s *Sandbox) Prepare(ctx context.Context, run string, uid int, fill func(di
 		return fmt.Errorf("%q is not the name of a run", run)
 	}
 	defer s.lock(run)()
+	if err := s.layout(); err != nil {
+		return err
+	}
 	if err := s.claim(uid); err != nil {
 		return err
 	}
