@@ -202,15 +202,12 @@ func (d *dock) everywhere(when string, environments ...string) {
 	}
 	d.clean(secrets, when+": the log", []byte(d.Output()))
 	d.files(secrets, when, d.Dir)
-	d.files(secrets, when, os.Getenv("SLIPWAY_RUNS_DIR"))
+	d.files(secrets, when, d.runsDir)
 }
 
 // files searches those below a folder; some come and go.
 func (d *dock) files(secrets map[string][]string, when, dir string) {
 	d.t.Helper()
-	if dir == "" {
-		return
-	}
 	require.NoError(d.t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return nil

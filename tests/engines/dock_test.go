@@ -26,9 +26,10 @@ var docks atomic.Int64
 // dock is a platform that has one engine and the tests' provider.
 type dock struct {
 	*platform.Platform
-	t    testing.TB
-	e    engine
-	yard yard
+	t       testing.TB
+	e       engine
+	yard    yard
+	runsDir string // the folder of the runs
 }
 
 func newDock(t testing.TB, e engine) *dock {
@@ -41,12 +42,13 @@ func newDock(t testing.TB, e engine) *dock {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "path"), 0o755))
 	require.NoError(t, os.Symlink(e.path, filepath.Join(dir, "path", e.name)))
 	d.Platform = platform.New(t, binaries)
-	// Below /var/tmp they would stay, and in the test's own folder the path of a
-	// provider's socket would be longer than the kernel takes.
-	runs, err := os.MkdirTemp("", "run-")
+	// Below /var/tmp they would stay, and the test's own folder is closed to
+	// other users. Its name is longer than the kernel takes as a socket's.
+	runs, err := os.MkdirTemp("", "run-"+strings.Repeat("long-", 16))
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(runs, 0o711))
 	t.Cleanup(func() { _ = os.RemoveAll(runs) })
+	d.runsDir = runs
 	// As root every stack is a user of its own: two platforms on one machine
 	// need ranges of their own.
 	uid := 10_000_000 + os.Getpid()*10_000 + int(docks.Add(1))*500

@@ -44,11 +44,14 @@ func (r *run) environment() map[string]string {
 	env := map[string]string{"PATH": systemPath, "LANG": "C.UTF-8"}
 	maps.Copy(env, r.Env)
 	maps.Copy(env, map[string]string{
-		"HOME":               r.folder.path("home"),
-		"TMPDIR":             r.folder.path("tmp"),
-		"CHECKPOINT_DISABLE": "1",
-		"TF_CLI_CONFIG_FILE": r.folder.path(fileConfig),
-		"TF_DATA_DIR":        r.folder.path(FileData),
+		"HOME":   r.folder.path("home"),
+		"TMPDIR": r.folder.path("tmp"),
+		// Engine and provider talk through a socket, whose path the kernel holds
+		// to 107 bytes: from the module's folder, where both work, it is short.
+		"PLUGIN_UNIX_SOCKET_DIR": filepath.Join("..", "tmp"),
+		"CHECKPOINT_DISABLE":     "1",
+		"TF_CLI_CONFIG_FILE":     r.folder.path(fileConfig),
+		"TF_DATA_DIR":            r.folder.path(FileData),
 
 		"TF_HTTP_ADDRESS":        state,
 		"TF_HTTP_LOCK_ADDRESS":   state,
