@@ -110,7 +110,7 @@ func (h *harbour) interrupt(n int) {
 	for _, name := range slices.Sorted(maps.Keys(h.kills)) {
 		where = append(where, fmt.Sprintf("%s %d", name, h.kills[name]))
 	}
-	fmt.Printf("%s: %d runs interrupted in %s, %d missed their moment; killed at: %s; orphans %d, doubles %d, foreign destroys %d\n",
+	fmt.Printf("told: %s: %d runs interrupted in %s, %d missed their moment; killed at: %s; orphans %d, doubles %d, foreign destroys %d\n",
 		h.e.name, h.runs, time.Since(began).Round(time.Second), h.missed, strings.Join(where, ", "), len(a.Orphans), len(a.Doubles), len(a.Foreign))
 	require.Equal(h.t, account{}, a)
 }

@@ -18,6 +18,10 @@ type event struct {
 
 type testKey struct{ pkg, test string }
 
+// told begins a line that a test prints for people, passed or not: what came of
+// a long case.
+const told = "told: "
+
 // summary keeps the output of what is running, and forgets it once it passed.
 type summary struct {
 	out                     io.Writer
@@ -59,6 +63,9 @@ func (s *summary) line(line string) {
 	key := testKey{e.Package, e.Test}
 	switch e.Action {
 	case "output":
+		if line, ok := strings.CutPrefix(e.Output, told); ok {
+			fmt.Fprint(s.out, "      ", line)
+		}
 		s.output[key] = append(s.output[key], e.Output)
 	case "build-output":
 		s.builds[e.ImportPath] = append(s.builds[e.ImportPath], e.Output)

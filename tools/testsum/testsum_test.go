@@ -33,6 +33,14 @@ func TestSummary_AllPass_CountsThemWithoutTheirOutput(t *testing.T) {
 	}
 }
 
+func TestSummary_WhatAPassingTestTells_IsShown(t *testing.T) {
+	t.Parallel()
+	_, text := summarise(t, `{"Action":"output","Package":"a","Test":"TestOne","Output":"told: 200 runs, 0 orphans\n"}`+"\n"+good, true)
+	if !strings.Contains(text, "      200 runs, 0 orphans\n") || strings.Contains(text, "noise") {
+		t.Fatal(text)
+	}
+}
+
 func TestSummary_OneFails_ShowsItsOutputAndNamesItAtTheEnd(t *testing.T) {
 	t.Parallel()
 	code, text := summarise(t, good+`{"Action":"output","Package":"b","Test":"TestThree","Output":"want 1, got 2\n"}
