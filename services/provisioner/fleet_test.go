@@ -21,7 +21,6 @@ import (
 	"github.com/slipway-idp/slipway/libs/service/servicetest"
 	"github.com/slipway-idp/slipway/services/provisioner"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/engine"
-	"github.com/slipway-idp/slipway/services/provisioner/internal/enginetest"
 )
 
 // fleet is the real service with an engine, a policy that says what a test
@@ -41,11 +40,9 @@ func newFleet(t *testing.T) *fleet {
 	f := &fleet{platform: &platform{}, yard: t.TempDir(), runs: filepath.Join(t.TempDir(), "runs")}
 	require.NoError(t, os.MkdirAll(filepath.Join(f.yard, "gates"), 0o755))
 	bin := t.TempDir()
-	program, err := built()
-	require.NoError(t, err)
-	enginetest.Link(t, program, bin, engine.Tofu)
+	program.Install(t, bin, engine.Tofu)
 	f.Platform = servicetest.New(t, provisioner.Name, func(d service.Deps) (service.Service, error) {
-		d.Log, d.Clock, d.Executable = zerolog.New(f), f.clock, []string{program}
+		d.Log, d.Clock, d.Executable = zerolog.New(f), f.clock, []string{program.Path(t)}
 		return provisioner.New(provisioner.Config{Deps: d, UndoDeadline: 2 * time.Second, Options: provisioner.Options{
 			Runs: provisioner.RunOptions{Dir: f.runs, UIDs: -1, Path: bin, Grace: 3 * time.Second, DriftEvery: -1},
 		}})

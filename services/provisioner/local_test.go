@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +22,6 @@ import (
 
 // The test binary is the program that the service starts resources with.
 func TestMain(m *testing.M) {
-	// Modules are carried out by a small program, built once where a test needs it.
 	for _, h := range provisioner.Hidden() {
 		if len(os.Args) > 1 && os.Args[1] == h.Name {
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -36,19 +34,11 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	dir, err := os.MkdirTemp("", "slipway-engine-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(program.Main(m))
 }
 
-// built is the fake engine and the runner, built when it is first asked for.
-var built func() (string, error)
+// program carries modules out: the fake engine, and its runner.
+var program enginetest.Program
 
 func (p *platform) ports(environment string) []string {
 	p.T.Helper()

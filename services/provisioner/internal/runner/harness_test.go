@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,27 +21,10 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/runner/runnertest"
 )
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slipway-engine-")
-	if err != nil {
-		panic(err)
-	}
-	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+// program is the runner, and the stand-in for an engine.
+var program enginetest.Program
 
-// built is the runner, and the stand-in for an engine: a small program, because
-// the test binary takes long to begin, with the race detector above all.
-var built func() (string, error)
-
-func program(t *testing.T) string {
-	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
-	return path
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 const fileLog = "log"
 
@@ -94,7 +76,7 @@ func (b *bench) start(phase runner.Phase) *exec.Cmd {
 	text, err := json.Marshal(b.job)
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.RemoveAll(filepath.Join(b.dir, runner.FileResult)))
-	cmd := exec.Command(program(b.t), runner.Command)
+	cmd := exec.Command(program.Path(b.t), runner.Command)
 	log, err := os.OpenFile(filepath.Join(b.dir, fileLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(b.t, err)
 	defer log.Close()

@@ -15,7 +15,7 @@ func engines(t *testing.T) []engine.Engine {
 	t.Helper()
 	dir := t.TempDir()
 	return []engine.Engine{
-		{Kind: engine.Tofu, Path: enginetest.Link(t, program(t), dir, engine.Tofu), Version: enginetest.TofuVersion},
-		{Kind: engine.Terraform, Path: enginetest.Link(t, program(t), dir, engine.Terraform), Version: enginetest.TerraformVersion},
+		{Kind: engine.Tofu, Path: program.Install(t, dir, engine.Tofu), Version: enginetest.TofuVersion},
+		{Kind: engine.Terraform, Path: program.Install(t, dir, engine.Terraform), Version: enginetest.TerraformVersion},
 	}
 }

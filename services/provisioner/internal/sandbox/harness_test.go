@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,30 +22,10 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slipway-engine-")
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // for the runners' own users
-	}
-	if err != nil {
-		panic(err)
-	}
-	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+// program is the runner, and the stand-in for an engine.
+var program enginetest.Program
 
-// built is the runner, and the stand-in for an engine: a small program, because
-// the test binary takes long to begin, with the race detector above all.
-var built func() (string, error)
-
-func program(t *testing.T) string {
-	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
-	return path
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // onEach runs a case on each engine, in both ways that a sandbox works.
 func onEach(t *testing.T, run func(t *testing.T, b *bench)) {
@@ -98,7 +77,7 @@ func newBench(t *testing.T, e engine.Engine, root bool) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: passable(t), backend: runnertest.Serve(t), uid: nextUID()}
 	b.config = sandbox.Config{
-		Dir: filepath.Join(b.dir, "runs"), Executable: []string{program(t)}, Root: root,
+		Dir: filepath.Join(b.dir, "runs"), Executable: []string{program.Path(t)}, Root: root,
 		Claims: filepath.Join(b.dir, "claims"),
 	}
 	b.job = runner.Job{

@@ -55,7 +55,7 @@ func TestStart_ProgramThatIsNotThere_IsAnErrorAndMayBeRepeated(t *testing.T) {
 		b.reopen()
 		b.job.Phase = runner.Plan
 		require.ErrorContains(t, b.Start(t.Context(), aRun, b.uid, b.job), "nothing")
-		b.config.Executable = []string{program(t)}
+		b.config.Executable = []string{program.Path(t)}
 		b.reopen()
 		b.start(runner.Plan)
 		r, ok := b.wait()

@@ -5,8 +5,6 @@ package opentofu_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/slipway-idp/slipway/services/provisioner/internal/engine"
 	"github.com/slipway-idp/slipway/services/provisioner/internal/enginetest"
 )
@@ -16,10 +14,8 @@ import (
 func engines(t *testing.T) []engine.Engine {
 	t.Helper()
 	dir := t.TempDir()
-	program, err := built()
-	require.NoError(t, err)
 	return []engine.Engine{
-		{Kind: engine.Tofu, Path: enginetest.Link(t, program, dir, engine.Tofu), Version: enginetest.TofuVersion},
-		{Kind: engine.Terraform, Path: enginetest.Link(t, program, dir, engine.Terraform), Version: enginetest.TerraformVersion},
+		{Kind: engine.Tofu, Path: program.Install(t, dir, engine.Tofu), Version: enginetest.TofuVersion},
+		{Kind: engine.Terraform, Path: program.Install(t, dir, engine.Terraform), Version: enginetest.TerraformVersion},
 	}
 }

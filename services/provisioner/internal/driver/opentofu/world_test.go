@@ -32,19 +32,10 @@ import (
 	"github.com/slipway-idp/slipway/services/provisioner/internal/stack"
 )
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slipway-engine-")
-	if err != nil {
-		panic(err)
-	}
-	built = sync.OnceValues(func() (string, error) { return enginetest.Build(dir) })
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+// program is the runner, and the stand-in for an engine.
+var program enginetest.Program
 
-// built is the fake engine and the runner, built when it is first asked for.
-var built func() (string, error)
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // world is everything below the driver, on disk; what is open of it can be
 // closed and opened again, as when the platform is restarted.
@@ -82,9 +73,7 @@ func (w *world) sandbox() *sandbox.Sandbox {
 	w.t.Helper()
 	keeper, err := process.Open(filepath.Join(w.dir, "processes"), process.Options{})
 	require.NoError(w.t, err)
-	program, err := built()
-	require.NoError(w.t, err)
-	box, err := sandbox.Open(sandbox.Config{Dir: filepath.Join(w.dir, "runs"), Keeper: keeper, Executable: []string{program}})
+	box, err := sandbox.Open(sandbox.Config{Dir: filepath.Join(w.dir, "runs"), Keeper: keeper, Executable: []string{program.Path(w.t)}})
 	require.NoError(w.t, err)
 	return box
 }
