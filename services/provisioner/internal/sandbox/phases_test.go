@@ -228,9 +228,13 @@ func TestCut_Everything_IsEndedWhateverItDid(t *testing.T) {
 		b.planned()
 		b.start(runner.Apply)
 		b.until(shared + "/here")
-		before, err := b.keeper.Members(aRun + "/apply")
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, len(before), 5)
+		var before []process.Member
+		require.Eventually(t, func() bool { // the shell says so before its last child is there
+			var err error
+			before, err = b.keeper.Members(aRun + "/apply")
+			require.NoError(t, err)
+			return len(before) >= 5
+		}, 20*time.Second, 10*time.Millisecond)
 		require.NoError(t, b.Cut(t.Context(), aRun, 0))
 		for _, one := range before {
 			require.False(t, one.Alive())
