@@ -91,7 +91,7 @@ func (m Member) Signal(sig syscall.Signal) error {
 	if err != nil || fd < 0 {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("signal process %d: %w", m.PID, err)
 	}
@@ -104,7 +104,7 @@ func (m Member) Wait(ctx context.Context) error {
 	if err != nil || fd < 0 {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	for ctx.Err() == nil {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(poll, int((100 * time.Millisecond).Milliseconds()))

@@ -164,7 +164,7 @@ func openEngines(c Config, vault *secret.Vault, modules *module.Modules) (*engin
 	}
 	e := &engines{sandbox: box, dir: dir, finder: &engine.Finder{Path: o.Path}}
 	if o.Path == "" {
-		e.finder.Path = os.Getenv("PATH")
+		e.finder.Path = os.Getenv("PATH") //nolint:forbidigo // where programs are found is the machine's to say
 	}
 	if len(c.Executable) > 0 {
 		e.finder.Beside = filepath.Dir(c.Executable[0])

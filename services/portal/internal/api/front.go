@@ -370,10 +370,10 @@ func sayFront(f frontView) (string, tell.State) {
 	}
 	var parts []string
 	state := tell.Succeeded
-	switch n := len(f.Needs); {
-	case n == 0:
+	switch n := len(f.Needs); n {
+	case 0:
 		parts = append(parts, "nothing needs you")
-	case n == 1:
+	case 1:
 		parts = append(parts, "1 thing needs somebody")
 	default:
 		parts = append(parts, fmt.Sprintf("%d things need somebody", n))

@@ -7,6 +7,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	tfjson "github.com/hashicorp/terraform-json"
@@ -62,11 +63,13 @@ func Read(planJSON []byte) (*Plan, error) {
 // unreadable says where a plan cannot be read. The decoder's own words may hold
 // a piece of it.
 func unreadable(err error) error {
-	switch e := err.(type) {
-	case *json.SyntaxError:
-		return fmt.Errorf("the plan is not JSON from byte %d on", e.Offset)
-	case *json.UnmarshalTypeError:
-		return fmt.Errorf("the plan's %s is a %s, which it should not be", e.Field, e.Value)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("the plan is not JSON from byte %d on", syntax.Offset)
+	}
+	var shape *json.UnmarshalTypeError
+	if errors.As(err, &shape) {
+		return fmt.Errorf("the plan's %s is a %s, which it should not be", shape.Field, shape.Value)
 	}
 	return fmt.Errorf("the plan cannot be read: it is not of format 1.x, or not whole")
 }

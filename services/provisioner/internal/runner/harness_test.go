@@ -130,18 +130,6 @@ func (b *bench) file(name string) string {
 	return string(text)
 }
 
-// until waits for a file that somebody else writes.
-func (b *bench) until(path string) string {
-	b.t.Helper()
-	var text []byte
-	require.Eventually(b.t, func() bool {
-		var err error
-		text, err = os.ReadFile(path)
-		return err == nil && len(text) > 0
-	}, 30*time.Second, 2*time.Millisecond, path)
-	return string(text)
-}
-
 // searched is every file of the folder that holds text.
 func (b *bench) searched(text string) []string {
 	b.t.Helper()

@@ -117,7 +117,7 @@ func (r *run) serve(ctx context.Context) Result {
 	}
 	if !result.OK && ctx.Err() != nil {
 		result.Cut = context.Cause(ctx).Error()
-		if context.Cause(told) == context.Cause(ctx) {
+		if told.Err() != nil && errors.Is(context.Cause(ctx), context.Cause(told)) {
 			result.Cut = errStopped.Error()
 		}
 		result.Reason = fmt.Sprintf("the engine was interrupted while it was at %s: %s", result.Step, result.Cut)

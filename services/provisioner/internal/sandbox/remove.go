@@ -21,7 +21,7 @@ func removeAll(path string) error {
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", path, err)
 	}
-	defer unix.Close(dir)
+	defer func() { _ = unix.Close(dir) }()
 	if err := removeAt(dir, name); err != nil {
 		return fmt.Errorf("remove %s: %w", path, err)
 	}
@@ -70,7 +70,7 @@ func lift(top int, sub string, moved *int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(d)
+	defer func() { _ = unix.Close(d) }()
 	names, err := list(d)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (u *usage) count(path string) {
 		}
 		return
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	_ = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || u.nested || u.entries > mostEntries {
 			return nil // it is gone, or enough was seen

@@ -267,7 +267,7 @@ func (d *Driver) Read(ctx context.Context, ref driver.Ref) (driver.Observed, err
 
 // Destroy implements driver.Driver.
 func (d *Driver) Destroy(ctx context.Context, ref driver.Ref, by driver.Operation) error {
-	st, err := d.c.Stacks.Get(ctx, ref.Name)
+	_, err := d.c.Stacks.Get(ctx, ref.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -284,7 +284,8 @@ func (d *Driver) Destroy(ctx context.Context, ref driver.Ref, by driver.Operatio
 	if n := len(asked); n > 0 && !asked[n-1].Closed {
 		return driver.NotYet(asked[n-1].Sentence())
 	}
-	if st, err = d.c.Stacks.Get(ctx, ref.Name); err != nil {
+	st, err := d.c.Stacks.Get(ctx, ref.Name)
+	if err != nil {
 		return err
 	}
 	orphans, err := d.orphans(ctx, st)
